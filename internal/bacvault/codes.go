@@ -1,0 +1,133 @@
+package bacvault
+
+import "slices"
+
+// Code names a kind of failure for good: alerts and scripts match on it. docs/failures.md lists every one.
+type Code string
+
+// The codes, by the room that finds them.
+const (
+	CodeUnknown Code = "unknown"
+
+	CodeRequestMalformed Code = "request.malformed"
+	CodeRequestUnknownDB Code = "request.unknown_database"
+	CodeRequestNoBackup  Code = "request.no_backup"
+
+	CodeLeaseLost Code = "lease.lost"
+
+	CodeGateNoPolicy  Code = "gate.no_policy"
+	CodeGateUnlocked  Code = "gate.unlocked"
+	CodeGateTooShort  Code = "gate.too_short"
+	CodeGateUnread    Code = "gate.unread"
+	CodeGateDisagrees Code = "gate.planes_disagree"
+
+	CodeSQLUnreachable Code = "sql.unreachable"
+	CodeSQLDenied      Code = "sql.denied"
+	CodeSQLNotFound    Code = "sql.database_not_found"
+	CodeSQLRefused     Code = "sql.refused"
+	CodeCopyFailed     Code = "copy.failed"
+	CodeCopyTimeout    Code = "copy.timeout"
+	CodeTargetExists   Code = "target.exists"
+
+	CodeDiskFull Code = "preflight.disk"
+
+	CodeExportFailed   Code = "export.failed"
+	CodeExportStalled  Code = "export.stalled"
+	CodeExportDeadline Code = "export.deadline"
+	CodeExportDenied   Code = "export.denied"
+	CodeExportSchema   Code = "export.unsupported_schema"
+	CodeImportFailed   Code = "import.failed"
+	CodeImportStalled  Code = "import.stalled"
+	CodeImportDeadline Code = "import.deadline"
+	CodeImportNotEmpty Code = "import.target_not_empty"
+	CodeToolMissing    Code = "sqlpackage.missing"
+	CodeToolKilled     Code = "sqlpackage.killed"
+
+	CodeVerifyBroken     Code = "verify.broken_archive"
+	CodeVerifyUnverified Code = "verify.unverified_type"
+	CodeVerifyRows       Code = "verify.rows_differ"
+	CodeVerifyHash       Code = "verify.hash_differs"
+
+	CodeVaultDenied   Code = "vault.denied"
+	CodeVaultConflict Code = "vault.conflict"
+	CodeVaultOrphan   Code = "vault.orphan"
+	CodeVaultMissing  Code = "vault.missing"
+	CodeVaultWrite    Code = "vault.write"
+	CodeVaultRead     Code = "vault.read"
+
+	CodeRestoreRows Code = "restore.rows_differ"
+)
+
+type codeInfo struct {
+	class Class
+	next  string
+}
+
+// codes is the one table from code to class and advice.
+var codes = map[Code]codeInfo{
+	CodeUnknown: {Retry, "The run is tried again by itself; if it keeps failing, look at the handler's log for this run."},
+
+	CodeRequestMalformed: {Rejected, "Correct the field that is named and send the request again."},
+	CodeRequestUnknownDB: {Refused, "Add the database to SQL_DATABASE_NAME, or correct the request."},
+	CodeRequestNoBackup:  {Refused, "List the backups of the database and name one that is there."},
+
+	CodeLeaseLost: {Retry, "Another run may have taken over; this one stopped before it wrote anything more."},
+
+	CodeGateNoPolicy:  {Refused, "Set a time-based retention policy on the container and lock it."},
+	CodeGateUnlocked:  {Refused, "Lock the container's immutability policy; for a test set BACVAULT_ALLOW_UNLOCKED_UNTIL and its reason."},
+	CodeGateTooShort:  {Refused, "Extend the container's immutability period, or lower BACVAULT_MIN_RETENTION_DAYS."},
+	CodeGateUnread:    {Retry, "Check that the identity may read the container and its immutability policy in the management plane."},
+	CodeGateDisagrees: {Refused, "Check that STORAGE_ACCOUNT_NAME, STORAGE_CONTAINER_NAME and the subscription name the same container on both planes."},
+
+	CodeSQLUnreachable: {Retry, "Check the server's name, firewall and private endpoint."},
+	CodeSQLDenied:      {Terminal, "Grant the rights of docs/permissions.md to the identity."},
+	CodeSQLNotFound:    {Refused, "Check the server's and the database's name."},
+	CodeSQLRefused:     {Terminal, "Read the server's message."},
+	CodeCopyFailed:     {Retry, "Look at the server's operations for the copy; nothing was exported."},
+	CodeCopyTimeout:    {Retry, "The copy did not come online in BACVAULT_COPY_TIMEOUT; raise it or the service objective."},
+	CodeTargetExists:   {Refused, "Name a target database that does not exist; a restore never writes into an existing one."},
+
+	CodeDiskFull: {Terminal, "Give the work folder (BACVAULT_WORK_DIR) more room."},
+
+	CodeExportFailed:   {Retry, "Read sqlpackage's last lines in this event."},
+	CodeExportStalled:  {Retry, "sqlpackage showed no sign of life for BACVAULT_STALL_TIMEOUT and was ended."},
+	CodeExportDeadline: {Terminal, "Raise BACVAULT_RUN_TIMEOUT or the database's service objective."},
+	CodeExportDenied:   {Terminal, "Grant db_datareader and VIEW DEFINITION on the database to the identity."},
+	CodeExportSchema:   {Terminal, "A bacpac cannot hold the object that sqlpackage names; change it or leave the database out."},
+	CodeImportFailed:   {Terminal, "Read sqlpackage's last lines in this event; only the database of this run was dropped."},
+	CodeImportStalled:  {Retry, "sqlpackage showed no sign of life for BACVAULT_STALL_TIMEOUT and was ended."},
+	CodeImportDeadline: {Terminal, "Raise BACVAULT_RUN_TIMEOUT or the target's service objective."},
+	CodeImportNotEmpty: {Refused, "Name a target database that does not exist."},
+	CodeToolMissing:    {Terminal, "Set BACVAULT_SQLPACKAGE to the sqlpackage program in this image."},
+	CodeToolKilled:     {Retry, "sqlpackage was killed, most often for want of memory; give the container more."},
+
+	CodeVerifyBroken:     {Terminal, "The archive is not usable and was not stored; look at the export's log."},
+	CodeVerifyUnverified: {Terminal, "The archive holds a type whose rows cannot be counted yet; it was not stored."},
+	CodeVerifyRows:       {Terminal, "Rows are missing from or added to the archive; it was not stored. Export again and compare."},
+	CodeVerifyHash:       {Terminal, "The stored bytes are not the bytes that the manifest promises. Raise an alarm: do not restore this blob."},
+
+	CodeVaultDenied:   {Terminal, "Grant the rights of docs/permissions.md on the container to the identity."},
+	CodeVaultConflict: {Terminal, "The name is taken by other content, and nothing there is ever overwritten. Request a backup for another slot."},
+	CodeVaultOrphan:   {Terminal, "A blob without a manifest holds this slot and its manifest can't be rebuilt. Request a backup for another slot."},
+	CodeVaultMissing:  {Refused, "List the backups of the database and name one that is there."},
+	CodeVaultWrite:    {Retry, "The store did not take the write; it is tried again."},
+	CodeVaultRead:     {Retry, "The store did not answer the read; it is tried again."},
+
+	CodeRestoreRows: {Terminal, "The restored database is kept for inspection; do not put it into service."},
+}
+
+// Codes lists every code, sorted.
+func Codes() []Code {
+	out := make([]Code, 0, len(codes))
+	for c := range codes {
+		out = append(out, c)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Class is the class that the code has by itself.
+func (c Code) Class() Class { return codes[c].class }
+
+// Next is the advice that goes with the code.
+func (c Code) Next() string { return codes[c].next }

@@ -1,0 +1,137 @@
+package bacvault
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ManifestSchema names the manifest's form. A form that was released stays readable for ever.
+const ManifestSchema = "bacvault.manifest.v1"
+
+// Consistency says what the export read.
+type Consistency string
+
+const (
+	// ConsistencyCopy is an export of a database copy that nobody writes to: transactionally consistent.
+	ConsistencyCopy Consistency = "copy"
+	// ConsistencyLive is an export of the database itself: consistent table by table only.
+	ConsistencyLive Consistency = "live"
+)
+
+// Manifest is the commit mark of a backup: a blob without one is an orphan, not a backup.
+type Manifest struct {
+	Schema string `json:"schema"`
+	Database
+	Slot        Slot          `json:"slot"`
+	Blob        Blob          `json:"blob"`
+	Consistency Consistency   `json:"consistency"`
+	Tables      []TableRows   `json:"tables"`
+	Posture     Posture       `json:"posture"`
+	ProtectedTo time.Time     `json:"protectedUntil"`
+	Degraded    []string      `json:"degraded,omitempty"`
+	Tool        Program       `json:"tool"`
+	App         Program       `json:"app"`
+	Request     RequestOrigin `json:"request"`
+	Stages      []StageTime   `json:"stages"`
+}
+
+// Blob is a stored archive. Size is in bytes, SHA256 lower-case hex of the whole.
+type Blob struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	ETag   string `json:"etag,omitempty"`
+}
+
+// TableRows is one table's rows on each side that was counted.
+type TableRows struct {
+	Table
+	Source  int64 `json:"rowsSource"`
+	Archive int64 `json:"rowsArchive"`
+}
+
+// Program is a name and a version.
+type Program struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// RequestOrigin says who asked for a run and why.
+type RequestOrigin struct {
+	ID      string `json:"id"`
+	Attempt int    `json:"attempt"`
+	By      string `json:"by,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// StageTime is when a stage ran, in UTC.
+type StageTime struct {
+	Stage Stage     `json:"stage"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Rows gives the archive's rows of each table.
+func (m Manifest) Rows() Rows {
+	r := Rows{}
+	for _, t := range m.Tables {
+		r[t.Table] = t.Archive
+	}
+	return r
+}
+
+// Encode is the manifest's one byte form.
+func (m Manifest) Encode() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// DecodeManifest reads a manifest and refuses what it does not know.
+func DecodeManifest(b []byte) (Manifest, error) {
+	var m Manifest
+	if err := DecodeStrict(b, &m); err != nil {
+		return m, fmt.Errorf("manifest: %w", err)
+	}
+	if m.Schema != ManifestSchema {
+		return m, fmt.Errorf("manifest: schema %q is not %q", m.Schema, ManifestSchema)
+	}
+	if m.Slot.IsZero() || m.Blob.Name == "" || len(m.Blob.SHA256) != 64 || m.Blob.Size <= 0 {
+		return m, fmt.Errorf("manifest: slot, blob name, size or sha256 is missing")
+	}
+	return m, nil
+}
+
+// DecodeStrict reads one JSON document of ours: unknown fields and anything behind it are refused.
+func DecodeStrict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if d.More() || len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+		return fmt.Errorf("there is more after the JSON document")
+	}
+	return nil
+}
+
+// Proof is what a drill wrote beside the backup that it restored.
+type Proof struct {
+	Schema string `json:"schema"`
+	Database
+	Slot       Slot         `json:"slot"`
+	Blob       string       `json:"blob"`
+	Passed     bool         `json:"passed"`
+	At         time.Time    `json:"at"`
+	RestoreSec float64      `json:"restoreSeconds"`
+	Tables     int          `json:"tables"`
+	Rows       int64        `json:"rows"`
+	Different  []Difference `json:"different,omitempty"`
+}
+
+// ProofSchema names the proof's form.
+const ProofSchema = "bacvault.proof.v1"

@@ -1,0 +1,23 @@
+package bacvault
+
+import "time"
+
+// Progress is where a run stands: what the state container holds while it lives, and what its log lines say.
+type Progress struct {
+	Run      string   `json:"run"`
+	Kind     string   `json:"kind"`
+	Database Database `json:"database"`
+	Slot     *Slot    `json:"slot,omitempty"`
+	Target   string   `json:"target,omitempty"`
+	Request  string   `json:"request"`
+	Attempt  int      `json:"attempt"`
+	Stage    Stage    `json:"stage"`
+	// Done says that the stage has ended; Elapsed is then how long it took, in nanoseconds.
+	Done    bool          `json:"done"`
+	Elapsed time.Duration `json:"elapsedNs,omitempty"`
+	Note    string        `json:"note,omitempty"`
+	At      time.Time     `json:"at"`
+}
+
+// Report takes progress. It must not block.
+type Report func(Progress)

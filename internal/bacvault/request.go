@@ -1,0 +1,223 @@
+package bacvault
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The queues that requests come by and the topic that events leave by.
+const (
+	BackupQueue  = "backup-requests"
+	RestoreQueue = "restore-requests"
+	EventTopic   = "backup-events"
+)
+
+// The forms of a request.
+const (
+	BackupRequestSchema  = "bacvault.backup-request.v1"
+	RestoreRequestSchema = "bacvault.restore-request.v1"
+)
+
+// Envelope is what every request has. ID and Slot are frozen at the first delivery in every copy that we send ourselves.
+type Envelope struct {
+	Schema string `json:"schema"`
+	ID     string `json:"id,omitempty"`
+	// Attempt counts from 1; 0 in a request that a person wrote means 1.
+	Attempt int `json:"attempt,omitempty"`
+	// Deferrals counts the copies that waited for another run; they are not attempts.
+	Deferrals   int    `json:"deferrals,omitempty"`
+	RequestedBy string `json:"requestedBy,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+}
+
+// MessageID is the id that a copy of the request is sent under, so that duplicate detection drops a repeated send.
+func (e Envelope) MessageID() string {
+	return fmt.Sprintf("%s.%d.%d", e.ID, max(e.Attempt, 1), e.Deferrals)
+}
+
+// Origin is who asked and why.
+func (e Envelope) Origin() RequestOrigin {
+	return RequestOrigin{ID: e.ID, Attempt: e.Attempt, By: e.RequestedBy, Reason: e.Reason}
+}
+
+// BackupRequest asks for one backup of one database.
+type BackupRequest struct {
+	Envelope
+	Database
+	// Slot is the moment the backup stands for; absent, the enqueued time of the first delivery.
+	Slot *Slot `json:"slot,omitempty"`
+}
+
+// RestoreKind is what a message on the restore queue asks for.
+type RestoreKind string
+
+// The kinds of restore request.
+const (
+	KindRestore RestoreKind = "restore"
+	KindDrill   RestoreKind = "drill"
+)
+
+// RestoreRequest asks for a backup to be brought back as a new database. Exactly one of Backup, At, Slot, Blob and
+// BackupFileName says which; none means the latest.
+type RestoreRequest struct {
+	Envelope
+	Kind RestoreKind `json:"kind,omitempty"`
+	Database
+	// Backup is "latest" or "latest-proven".
+	Backup string     `json:"backup,omitempty"`
+	At     *time.Time `json:"at,omitempty"`
+	Slot   *Slot      `json:"slot,omitempty"`
+	Blob   string     `json:"blob,omitempty"`
+	// BackupFileName is the flat name of a file that the PowerShell job wrote; it has no manifest.
+	BackupFileName string `json:"backupFileName,omitempty"`
+	// TargetDatabase defaults to <database>_RESTORE.
+	TargetDatabase   string `json:"targetDatabase,omitempty"`
+	ServiceObjective string `json:"serviceObjective,omitempty"`
+	Edition          string `json:"edition,omitempty"`
+	MaxSizeGB        int    `json:"maxSizeGb,omitempty"`
+}
+
+// Delivery is what the broker says of the message that a request came in.
+type Delivery struct {
+	MessageID string
+	Enqueued  time.Time
+	Count     int
+}
+
+// ParseBackupRequest reads a request strictly and freezes its id, attempt and slot.
+func ParseBackupRequest(b []byte, d Delivery) (BackupRequest, error) {
+	var r BackupRequest
+	if err := decodeRequest(b, &r); err != nil {
+		return r, err
+	}
+	if err := r.freeze(BackupRequestSchema, d); err != nil {
+		return r, err
+	}
+	if err := r.Database.check(); err != nil {
+		return r, err
+	}
+	if r.Slot == nil {
+		s := SlotAt(d.Enqueued)
+		r.Slot = &s
+	}
+	if r.Slot.IsZero() {
+		return r, malformed("slot", "is the zero time")
+	}
+	return r, nil
+}
+
+// ParseRestoreRequest reads a request strictly and freezes its id and attempt.
+func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
+	var r RestoreRequest
+	if err := decodeRequest(b, &r); err != nil {
+		return r, err
+	}
+	if err := r.freeze(RestoreRequestSchema, d); err != nil {
+		return r, err
+	}
+	if r.Kind == "" {
+		r.Kind = KindRestore
+	}
+	if !slices.Contains([]RestoreKind{KindRestore, KindDrill}, r.Kind) {
+		return r, malformed("kind", "%q is not restore or drill", r.Kind)
+	}
+	if err := r.Database.check(); err != nil {
+		return r, err
+	}
+	chosen := 0
+	for _, set := range []bool{r.Backup != "", r.At != nil, r.Slot != nil, r.Blob != "", r.BackupFileName != ""} {
+		if set {
+			chosen++
+		}
+	}
+	if chosen > 1 {
+		return r, malformed("backup", "only one of backup, at, slot, blob and backupFileName may be given")
+	}
+	if chosen == 0 {
+		r.Backup = "latest"
+	}
+	if r.Backup != "" && r.Backup != "latest" && r.Backup != "latest-proven" {
+		return r, malformed("backup", "%q is not latest or latest-proven", r.Backup)
+	}
+	if r.TargetDatabase == "" {
+		r.TargetDatabase = r.Name + "_RESTORE"
+	}
+	if len(r.TargetDatabase) > maxName {
+		return r, malformed("targetDatabase", "is longer than %d characters", maxName)
+	}
+	if r.MaxSizeGB < 0 {
+		return r, malformed("maxSizeGb", "%d is negative", r.MaxSizeGB)
+	}
+	return r, nil
+}
+
+// maxName is SQL Server's limit for an identifier (sysname).
+const maxName = 128
+
+func (d Database) check() error {
+	for _, f := range []struct{ field, v string }{{"server", d.Server}, {"database", d.Name}} {
+		switch {
+		case f.v == "":
+			return malformed(f.field, "is missing")
+		case len(f.v) > maxName:
+			return malformed(f.field, "is longer than %d characters", maxName)
+		case strings.ContainsFunc(f.v, func(r rune) bool { return r < ' ' }):
+			return malformed(f.field, "holds a control character")
+		}
+	}
+	return nil
+}
+
+func (e *Envelope) freeze(schema string, d Delivery) error {
+	if e.Schema != schema {
+		return malformed("schema", "%q is not %q", e.Schema, schema)
+	}
+	if e.ID == "" {
+		e.ID = d.MessageID
+	}
+	if e.ID == "" {
+		return malformed("id", "is missing, and the message has no MessageId")
+	}
+	// 128 characters is Service Bus's limit for a MessageId; ours adds attempt, deferrals and the event type.
+	if len(e.ID) > 72 {
+		return malformed("id", "is longer than 72 characters")
+	}
+	if e.Attempt < 0 || e.Deferrals < 0 {
+		return malformed("attempt", "or deferrals is negative")
+	}
+	e.Attempt = max(e.Attempt, 1)
+	return nil
+}
+
+// malformed is the failure that names the field.
+func malformed(field, format string, args ...any) *Failure {
+	f := Fail(CodeRequestMalformed, "field %q %s", field, fmt.Sprintf(format, args...))
+	f.Stage, f.Exists = StageAdmit, "nothing was started"
+	return f
+}
+
+func decodeRequest(b []byte, v any) error {
+	err := DecodeStrict(b, v)
+	if err == nil {
+		return nil
+	}
+	field := "(document)"
+	var ute *json.UnmarshalTypeError
+	if asType(err, &ute) && ute.Field != "" {
+		field = ute.Field
+	} else if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return malformed(strings.Trim(name, `"`), "is not known")
+	}
+	return malformed(field, "does not parse: %v", err)
+}
+
+func asType(err error, target **json.UnmarshalTypeError) bool {
+	t, ok := err.(*json.UnmarshalTypeError)
+	if ok {
+		*target = t
+	}
+	return ok
+}

@@ -1,0 +1,271 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the settings, checked.
+type Config struct {
+	SQLServer          string // short name
+	SQLSuffix          string
+	SQLEndpoint        string
+	Databases          []string // empty: all
+	AllDatabases       bool
+	VaultAccount       string
+	VaultContainer     string
+	VaultEndpoint      string
+	VaultSubscription  string
+	VaultResourceGroup string
+	Subscription       string
+	ClientID           string
+	ServiceObjective   string
+	MaxSizeGB          int
+
+	MinRetentionDays    int
+	AllowUnlockedUntil  time.Time // zero: no waiver; else the first moment at which it has lapsed
+	AllowUnlockedReason string
+	NoManagementPlane   bool
+	managementPlane     string
+
+	Consistency   string
+	CopyObjective string
+	CopyTimeout   time.Duration
+	RunTimeout    time.Duration
+	StallTimeout  time.Duration
+	MaxAttempts   int
+	RetryDelay    time.Duration
+	LeaseSeconds  int
+	OverdueAfter  time.Duration
+	AccessTier    string
+
+	SQLPackage      string
+	WorkDir         string
+	StateAccount    string
+	StateContainer  string
+	StateEndpoint   string
+	appAccount      string
+	ARMEndpoint     string
+	ARMAudience     string
+	BusNamespace    string
+	BusEmulator     string // connection string without a secret worth keeping; empty outside the emulator
+	StorageEmulator bool
+	LogLevel        string
+	Port            int
+}
+
+func faultf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// Load reads the settings from an environment in the form of os.Environ. The error lists every fault, one a line.
+func Load(environ []string) (Config, error) {
+	env := map[string]string{}
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			env[k] = strings.TrimSpace(v)
+		}
+	}
+	var c Config
+	var faults []error
+	settings := Settings()
+	for _, s := range settings {
+		v := env[s.Name]
+		if v == "" {
+			v = s.Default
+		}
+		if v == "" {
+			if s.Required {
+				faults = append(faults, faultf("%s is not set: %s", s.Name, s.Doc))
+			}
+			continue
+		}
+		if err := s.set(&c, v); err != nil {
+			faults = append(faults, faultf("%s: %w", s.Name, err))
+		}
+	}
+	faults = append(faults, unknown(env, settings)...)
+	faults = append(faults, c.derive()...)
+	if len(faults) > 0 {
+		return Config{}, fmt.Errorf("%d app settings are wrong:\n%w", len(faults), errors.Join(faults...))
+	}
+	return c, nil
+}
+
+// derive fills in what follows from other settings and checks what only several together can tell.
+func (c *Config) derive() (faults []error) {
+	bad := func(format string, args ...any) { faults = append(faults, faultf(format, args...)) }
+	c.NoManagementPlane = c.managementPlane == "off"
+	c.SQLServer, _, _ = strings.Cut(c.SQLServer, ".")
+	if c.VaultSubscription == "" {
+		c.VaultSubscription = c.Subscription
+	}
+	if !c.NoManagementPlane {
+		if c.VaultSubscription == "" {
+			bad("TARGET_SUBSCRIPTION_ID (or BACVAULT_VAULT_SUBSCRIPTION_ID) is not set: the gate reads the vault's policy there")
+		}
+		if c.VaultResourceGroup == "" {
+			bad("BACVAULT_VAULT_RESOURCE_GROUP is not set: the gate reads the vault's policy there")
+		}
+	}
+	if c.StateAccount == "" {
+		c.StateAccount = c.appAccount
+	}
+	if c.StateAccount == "" && !c.StorageEmulator {
+		bad("AzureWebJobsStorage__accountName (or BACVAULT_STATE_ACCOUNT) is not set: leases and progress lie there")
+	}
+	if c.StateAccount != "" && c.StateAccount == c.VaultAccount && c.StateContainer == c.VaultContainer {
+		bad("BACVAULT_STATE_CONTAINER is the vault: leases must be able to change, the vault must not")
+	}
+	if c.BusNamespace == "" && c.BusEmulator == "" {
+		bad("ServiceBusConnection__fullyQualifiedNamespace is not set")
+	}
+	if c.ClientID == "" && !(c.StorageEmulator && c.BusEmulator != "") {
+		bad("MANAGED_IDENTITY_CLIENT_ID is not set")
+	}
+	if (c.ARMEndpoint == "") != (c.ARMAudience == "") {
+		bad("BACVAULT_ARM_ENDPOINT and BACVAULT_ARM_AUDIENCE go together")
+	}
+	if !c.AllowUnlockedUntil.IsZero() && c.AllowUnlockedReason == "" {
+		bad("BACVAULT_ALLOW_UNLOCKED_UNTIL needs BACVAULT_ALLOW_UNLOCKED_REASON")
+	}
+	if c.SQLEndpoint != "" {
+		if _, _, err := net.SplitHostPort(c.SQLEndpoint); err != nil {
+			bad("BACVAULT_SQL_ENDPOINT: %q is not host:port", c.SQLEndpoint)
+		}
+	}
+	if c.StorageEmulator {
+		// Azurite's well-known account: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+		c.StateAccount = "devstoreaccount1"
+	}
+	return faults
+}
+
+// SQLAddress is the host:port that the server is reached at.
+func (c Config) SQLAddress() string {
+	if c.SQLEndpoint != "" {
+		return c.SQLEndpoint
+	}
+	return c.SQLServer + "." + c.SQLSuffix + ":1433"
+}
+
+// VaultURL is the vault container's address.
+func (c Config) VaultURL() string {
+	return c.accountURL(c.VaultEndpoint, c.VaultAccount) + "/" + c.VaultContainer
+}
+
+// StateURL is the state container's address.
+func (c Config) StateURL() string {
+	return c.accountURL(c.StateEndpoint, c.StateAccount) + "/" + c.StateContainer
+}
+
+func (c Config) accountURL(endpoint, account string) string {
+	switch {
+	case endpoint != "":
+		return endpoint
+	case c.StorageEmulator:
+		return "http://127.0.0.1:10000/devstoreaccount1"
+	}
+	return "https://" + account + ".blob.core.windows.net"
+}
+
+// Protects says whether the database is one that this app backs up.
+func (c Config) Protects(server, database string) bool {
+	return strings.EqualFold(server, c.SQLServer) && (c.AllDatabases && !Own(database) || slices.Contains(c.Databases, database))
+}
+
+// Own says whether a database is one of ours: a copy, a restore, a drill, or one that a promotion put aside.
+func Own(database string) bool {
+	return strings.Contains(database, "_bacvault_") || strings.Contains(database, "_old_") || strings.HasSuffix(database, "_RESTORE")
+}
+
+func (c *Config) setDatabases(v string) error {
+	if v == "*" {
+		c.AllDatabases = true
+		return nil
+	}
+	for _, d := range strings.Split(v, ",") {
+		d = strings.TrimSpace(d)
+		if d == "" || d == "*" {
+			return faultf("%q is neither a list of names nor *", v)
+		}
+		if slices.Contains(c.Databases, d) {
+			return faultf("%q stands twice in the list", d)
+		}
+		c.Databases = append(c.Databases, d)
+	}
+	return nil
+}
+
+func (c *Config) setWaiver(v string) error {
+	t, err := time.Parse(time.DateOnly, v)
+	if err != nil {
+		return faultf("%q is not a date such as 2026-12-31", v)
+	}
+	c.AllowUnlockedUntil = t.AddDate(0, 0, 1)
+	return nil
+}
+
+func (c *Config) setBusEmulator(v string) error {
+	if !strings.Contains(strings.ToLower(v), "usedevelopmentemulator=true") {
+		return faultf("connection strings are taken for the official emulator only; set ServiceBusConnection__fullyQualifiedNamespace and use the managed identity")
+	}
+	c.BusEmulator = v
+	return nil
+}
+
+func (c *Config) setStorageEmulator(v string) error {
+	if !strings.EqualFold(strings.TrimRight(v, ";"), "UseDevelopmentStorage=true") {
+		return faultf("connection strings are taken for Azurite only (UseDevelopmentStorage=true); set AzureWebJobsStorage__accountName and use the managed identity")
+	}
+	c.StorageEmulator = true
+	return nil
+}
+
+// unknown refuses a BACVAULT_ name that nobody reads: a typing error there would silently mean the default.
+func unknown(env map[string]string, settings []Setting) (faults []error) {
+	var names []string
+	for _, s := range settings {
+		names = append(names, s.Name)
+	}
+	var mine []string
+	for k := range env {
+		if strings.HasPrefix(k, "BACVAULT_") && !slices.Contains(names, k) {
+			mine = append(mine, k)
+		}
+	}
+	slices.Sort(mine)
+	for _, k := range mine {
+		best, at := "", len(k)
+		for _, n := range names {
+			if d := distance(k, n); d < at {
+				best, at = n, d
+			}
+		}
+		faults = append(faults, faultf("%s is not a setting; the nearest is %s", k, best))
+	}
+	return faults
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,117 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/config"
+)
+
+func env(extra ...string) []string {
+	return append([]string{
+		"SQL_SERVER_NAME=sqlsvr-x.database.windows.net", "SQL_DATABASE_NAME=DToSDB", "STORAGE_ACCOUNT_NAME=stx", "STORAGE_CONTAINER_NAME=vault",
+		"MANAGED_IDENTITY_CLIENT_ID=11111111-1111-1111-1111-111111111111", "TARGET_SUBSCRIPTION_ID=22222222-2222-2222-2222-222222222222",
+		"BACVAULT_VAULT_RESOURCE_GROUP=rg", "AzureWebJobsStorage__accountName=stapp", "ServiceBusConnection__fullyQualifiedNamespace=sb-x.servicebus.windows.net",
+	}, extra...)
+}
+
+func TestLoadTakesThePowerShellJobsSettings(t *testing.T) {
+	c, err := config.Load(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SQLServer != "sqlsvr-x" || c.SQLAddress() != "sqlsvr-x.database.windows.net:1433" {
+		t.Errorf("server %q at %q", c.SQLServer, c.SQLAddress())
+	}
+	if c.VaultURL() != "https://stx.blob.core.windows.net/vault" || c.StateURL() != "https://stapp.blob.core.windows.net/bacvault-state" {
+		t.Errorf("vault %q, state %q", c.VaultURL(), c.StateURL())
+	}
+	if !c.Protects("SQLSVR-X", "DToSDB") || c.Protects("sqlsvr-x", "other") || c.Protects("sqlsvr-y", "DToSDB") {
+		t.Error("protects the wrong databases")
+	}
+	if c.RunTimeout != 20*time.Hour || c.MinRetentionDays != 30 || c.Consistency != "copy" {
+		t.Errorf("defaults are wrong: %+v", c)
+	}
+}
+
+func TestLoadListsEveryFaultInOneError(t *testing.T) {
+	_, err := config.Load([]string{"SQL_SERVER_NAME=s", "BACVAULT_MIN_RETENTION_DAYS=0", "BACVAULT_STAL_TIMEOUT=1h", "BACVAULT_RUN_TIMEOUT=soon"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"SQL_DATABASE_NAME is not set", "STORAGE_ACCOUNT_NAME is not set", "STORAGE_CONTAINER_NAME is not set", "BACVAULT_MIN_RETENTION_DAYS: ",
+		"BACVAULT_STAL_TIMEOUT is not a setting; the nearest is BACVAULT_STALL_TIMEOUT", "BACVAULT_RUN_TIMEOUT: ", "MANAGED_IDENTITY_CLIENT_ID is not set",
+		"ServiceBusConnection__fullyQualifiedNamespace is not set", "BACVAULT_VAULT_RESOURCE_GROUP is not set",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ set, want string }{
+		"a connection string with a key":   {"ServiceBusConnection=Endpoint=sb://x;SharedAccessKeyName=n;SharedAccessKey=topsecret", "emulator only"},
+		"a storage account key":            {"AzureWebJobsStorage=DefaultEndpointsProtocol=https;AccountKey=topsecret", "Azurite only"},
+		"an http endpoint":                 {"BACVAULT_BLOB_ENDPOINT=http://x", "https://"},
+		"a waiver without a reason":        {"BACVAULT_ALLOW_UNLOCKED_UNTIL=2026-12-31", "BACVAULT_ALLOW_UNLOCKED_REASON"},
+		"a database twice":                 {"SQL_DATABASE_NAME=a,a", "twice"},
+		"the vault as the state container": {"BACVAULT_STATE_ACCOUNT=stx", ""},
+		"an archive tier":                  {"BACVAULT_ACCESS_TIER=Archive", "not one of"},
+		"a server's endpoint without port": {"BACVAULT_SQL_ENDPOINT=sql.internal", "host:port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			extra := []string{c.set}
+			if c.want == "" {
+				extra, c.want = append(extra, "BACVAULT_STATE_CONTAINER=vault"), "is the vault"
+			}
+			_, err := config.Load(env(extra...))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+			if strings.Contains(err.Error(), "topsecret") {
+				t.Fatal("the error shows the secret")
+			}
+		})
+	}
+}
+
+func TestStarLeavesOurOwnDatabasesOut(t *testing.T) {
+	c, err := config.Load(env("SQL_DATABASE_NAME=*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for db, want := range map[string]bool{
+		"DToSDB": true, "DToSDB_RESTORE": false, "DToSDB_old_20261124": false, "DToSDB_bacvault_copy_20261124020000": false,
+	} {
+		if got := c.Protects("sqlsvr-x", db); got != want {
+			t.Errorf("protects %s: %v, want %v", db, got, want)
+		}
+	}
+}
+
+// The page is generated from nothing: it is written for people, and held against the code here, both ways.
+func TestSettingsPageListsEverySetting(t *testing.T) {
+	page, err := os.ReadFile("../../docs/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, s := range config.Settings() {
+		known[s.Name] = true
+		row := "| `" + s.Name + "` | " + s.Default
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/settings.md has no row beginning %q", row)
+		}
+	}
+	for _, line := range strings.Split(string(page), "\n") {
+		if name, ok := strings.CutPrefix(line, "| `"); ok {
+			if name, _, _ = strings.Cut(name, "`"); !known[name] {
+				t.Errorf("docs/settings.md lists %s, which nobody reads", name)
+			}
+		}
+	}
+}

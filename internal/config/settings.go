@@ -1,0 +1,156 @@
+// Package config reads the app settings once, checks them whole and lists every fault in one error; it is the only
+// reader of the environment.
+package config
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one app setting, as docs/settings.md shows it.
+type Setting struct {
+	Name     string
+	Default  string // empty: none
+	Required bool
+	Doc      string
+	set      func(*Config, string) error
+}
+
+func text(p func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error { *p(c) = v; return nil }
+}
+
+func duration(p func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return faultf("%q is not a positive duration such as 30m or 20h", v)
+		}
+		*p(c) = d
+		return nil
+	}
+}
+
+func number(lo, hi int, p func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < lo || n > hi {
+			return faultf("%q is not a whole number from %d to %d", v, lo, hi)
+		}
+		*p(c) = n
+		return nil
+	}
+}
+
+func oneOf(p func(*Config) *string, words ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, w := range words {
+			if v == w {
+				*p(c) = v
+				return nil
+			}
+		}
+		return faultf("%q is not one of %s", v, strings.Join(words, ", "))
+	}
+}
+
+func endpoint(p func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if !strings.HasPrefix(v, "https://") {
+			return faultf("%q does not begin with https://", v)
+		}
+		*p(c) = strings.TrimRight(v, "/")
+		return nil
+	}
+}
+
+// Settings is every setting that the handler and the command line read, in the order of docs/settings.md.
+func Settings() []Setting {
+	return []Setting{
+		{Name: "SQL_SERVER_NAME", Required: true, Doc: "Logical server, short (sqlsvr-x) or full (sqlsvr-x.database.windows.net).",
+			set: text(func(c *Config) *string { return &c.SQLServer })},
+		{Name: "SQL_DATABASE_NAME", Required: true, Doc: "The database or databases to protect: one, a comma-separated list, or `*` (all but our own copies, restores, drills and `_old_` names).",
+			set: func(c *Config, v string) error { return c.setDatabases(v) }},
+		{Name: "STORAGE_ACCOUNT_NAME", Required: true, Doc: "Storage account of the vault.",
+			set: text(func(c *Config) *string { return &c.VaultAccount })},
+		{Name: "STORAGE_CONTAINER_NAME", Required: true, Doc: "The vault: a container with a locked time-based retention policy.",
+			set: text(func(c *Config) *string { return &c.VaultContainer })},
+		{Name: "MANAGED_IDENTITY_CLIENT_ID", Doc: "Client id of this app's user-assigned identity. Required outside the emulators.",
+			set: text(func(c *Config) *string { return &c.ClientID })},
+		{Name: "TARGET_SUBSCRIPTION_ID", Doc: "Subscription of the vault and of the server, unless one has its own.",
+			set: text(func(c *Config) *string { return &c.Subscription })},
+		{Name: "SQL_SERVICE_OBJECTIVE", Doc: "Service objective of a restored database, such as S9, when the request names none.",
+			set: text(func(c *Config) *string { return &c.ServiceObjective })},
+		{Name: "SQL_MAX_SIZE_GB", Doc: "Maximum size of a restored database in GB, when the request names none.",
+			set: number(1, 131072, func(c *Config) *int { return &c.MaxSizeGB })},
+
+		{Name: "BACVAULT_VAULT_SUBSCRIPTION_ID", Doc: "Subscription of the vault, when it is not TARGET_SUBSCRIPTION_ID.",
+			set: text(func(c *Config) *string { return &c.VaultSubscription })},
+		{Name: "BACVAULT_VAULT_RESOURCE_GROUP", Doc: "Resource group of the vault's account. Required while the management plane is read.",
+			set: text(func(c *Config) *string { return &c.VaultResourceGroup })},
+		{Name: "BACVAULT_MANAGEMENT_PLANE", Default: "on", Doc: "`on`, or `off` where there is none (the official emulators): then immutability can't be proven and needs the waiver below.",
+			set: oneOf(func(c *Config) *string { return &c.managementPlane }, "on", "off")},
+		{Name: "BACVAULT_MIN_RETENTION_DAYS", Default: "30", Doc: "A policy with a shorter period is refused before anything is exported. Days.",
+			set: number(1, 146000, func(c *Config) *int { return &c.MinRetentionDays })},
+		{Name: "BACVAULT_ALLOW_UNLOCKED_UNTIL", Doc: "Last day (2026-12-31, UTC) on which a policy that is not locked is let pass, marked degraded. A waiver lapses by itself.",
+			set: func(c *Config, v string) error { return c.setWaiver(v) }},
+		{Name: "BACVAULT_ALLOW_UNLOCKED_REASON", Doc: "Why; stands in manifest and events.",
+			set: text(func(c *Config) *string { return &c.AllowUnlockedReason })},
+
+		{Name: "BACVAULT_CONSISTENCY", Default: "copy", Doc: "`copy`: export from a database copy, transactionally consistent. `live`: export the database itself, consistent table by table only.",
+			set: oneOf(func(c *Config) *string { return &c.Consistency }, "copy", "live")},
+		{Name: "BACVAULT_COPY_OBJECTIVE", Doc: "Service objective of the copy; the source's own when absent.",
+			set: text(func(c *Config) *string { return &c.CopyObjective })},
+		{Name: "BACVAULT_COPY_TIMEOUT", Default: "2h", Doc: "How long a copy may take to come online.",
+			set: duration(func(c *Config) *time.Duration { return &c.CopyTimeout })},
+		{Name: "BACVAULT_RUN_TIMEOUT", Default: "20h", Doc: "How long one run may take in all.",
+			set: duration(func(c *Config) *time.Duration { return &c.RunTimeout })},
+		{Name: "BACVAULT_STALL_TIMEOUT", Default: "30m", Doc: "sqlpackage is ended after this long without output, growth or CPU.",
+			set: duration(func(c *Config) *time.Duration { return &c.StallTimeout })},
+		{Name: "BACVAULT_MAX_ATTEMPTS", Default: "4", Doc: "Attempts at one request when the fault is a passing one.",
+			set: number(1, 100, func(c *Config) *int { return &c.MaxAttempts })},
+		{Name: "BACVAULT_RETRY_DELAY", Default: "5m", Doc: "Wait before the second attempt; doubled for each further one.",
+			set: duration(func(c *Config) *time.Duration { return &c.RetryDelay })},
+		{Name: "BACVAULT_LEASE_SECONDS", Default: "60", Doc: "How long a killed run keeps others out. Seconds.",
+			set: number(15, 60, func(c *Config) *int { return &c.LeaseSeconds })},
+		{Name: "BACVAULT_OVERDUE_AFTER", Default: "26h", Doc: "Age of a database's newest backup from which it counts as overdue.",
+			set: duration(func(c *Config) *time.Duration { return &c.OverdueAfter })},
+		{Name: "BACVAULT_ACCESS_TIER", Doc: "Hot, Cool or Cold; the account's own when absent. Archive is refused: it can't be restored without hours of rehydration.",
+			set: oneOf(func(c *Config) *string { return &c.AccessTier }, "Hot", "Cool", "Cold")},
+
+		{Name: "BACVAULT_SQLPACKAGE", Default: "/opt/sqlpackage/sqlpackage", Doc: "The sqlpackage program.",
+			set: text(func(c *Config) *string { return &c.SQLPackage })},
+		{Name: "BACVAULT_WORK_DIR", Default: "/tmp/bacvault", Doc: "Folder for archives and sqlpackage's temporary files; emptied after each run.",
+			set: text(func(c *Config) *string { return &c.WorkDir })},
+		{Name: "BACVAULT_SQL_DNS_SUFFIX", Default: "database.windows.net", Doc: "What follows a short server name.",
+			set: text(func(c *Config) *string { return &c.SQLSuffix })},
+		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name.",
+			set: text(func(c *Config) *string { return &c.SQLEndpoint })},
+		{Name: "BACVAULT_BLOB_ENDPOINT", Doc: "Blob endpoint of the vault's account, when it is not that of the public cloud.",
+			set: endpoint(func(c *Config) *string { return &c.VaultEndpoint })},
+		{Name: "BACVAULT_STATE_ACCOUNT", Doc: "Storage account of the state container; AzureWebJobsStorage__accountName when absent.",
+			set: text(func(c *Config) *string { return &c.StateAccount })},
+		{Name: "BACVAULT_STATE_CONTAINER", Default: "bacvault-state", Doc: "Mutable container for leases and progress.",
+			set: text(func(c *Config) *string { return &c.StateContainer })},
+		{Name: "BACVAULT_STATE_ENDPOINT", Doc: "Blob endpoint of the state account, when it is not that of the public cloud.",
+			set: endpoint(func(c *Config) *string { return &c.StateEndpoint })},
+		{Name: "BACVAULT_ARM_ENDPOINT", Doc: "Management plane, when it is not that of the public cloud.",
+			set: endpoint(func(c *Config) *string { return &c.ARMEndpoint })},
+		{Name: "BACVAULT_ARM_AUDIENCE", Doc: "Token audience of the management plane; needed with BACVAULT_ARM_ENDPOINT.",
+			set: text(func(c *Config) *string { return &c.ARMAudience })},
+		{Name: "BACVAULT_LOG_LEVEL", Default: "info", Doc: "debug, info, warning or error.",
+			set: oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warning", "error")},
+
+		{Name: "ServiceBusConnection__fullyQualifiedNamespace", Doc: "Service Bus namespace, such as sb-x.servicebus.windows.net.",
+			set: text(func(c *Config) *string { return &c.BusNamespace })},
+		{Name: "ServiceBusConnection", Doc: "Connection string of the official emulator (UseDevelopmentEmulator=true); any other is refused.",
+			set: func(c *Config, v string) error { return c.setBusEmulator(v) }},
+		{Name: "AzureWebJobsStorage", Doc: "UseDevelopmentStorage=true for Azurite; any other connection string is refused.",
+			set: func(c *Config, v string) error { return c.setStorageEmulator(v) }},
+		{Name: "AzureWebJobsStorage__accountName", Doc: "The app's own storage account.",
+			set: text(func(c *Config) *string { return &c.appAccount })},
+		{Name: "FUNCTIONS_CUSTOMHANDLER_PORT", Doc: "Set by the Functions host.",
+			set: number(1, 65535, func(c *Config) *int { return &c.Port })},
+	}
+}
