@@ -44,6 +44,9 @@ type Table struct {
 //	uniqueidentifier                     [16]byte as in the BCP payload
 //	char varchar nchar nvarchar text ntext xml   string
 //	binary varbinary image rowversion    []byte
+//	hierarchyid geography geometry       []byte, the CLR type's own serialization
+//
+// sql_variant, json, vector and CLR types of one's own have no value form.
 type Column struct {
 	Name      string
 	Type      string
