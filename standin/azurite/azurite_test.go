@@ -1,0 +1,123 @@
+package azurite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/bacvault/bacvault/standin/azurite"
+)
+
+func TestStoreKnowsItsAccountsAndEnds(t *testing.T) {
+	key, err := azurite.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := azurite.Start(t.Context(), azurite.Config{Dir: ".", Accounts: map[string]string{"acct": key}, Log: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred, err := container.NewSharedKeyCredential("acct", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := container.NewClientWithSharedKeyCredential("http://"+p.Addr()+"/acct/files", cred, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(t.Context(), nil); err != nil {
+		t.Errorf("create a container with the account's key: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.Get("http://" + p.Addr()); err == nil {
+		_ = res.Body.Close()
+		t.Error("the store answers after Close")
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+func TestMissingModulesSayWhatToRun(t *testing.T) {
+	_, err := azurite.Start(t.Context(), azurite.Config{Dir: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "run npm ci in standin/azurite") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestCancelledStartLeavesNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if p, err := azurite.Start(ctx, azurite.Config{Dir: "."}); !errors.Is(err, context.Canceled) {
+		if err == nil {
+			_ = p.Close()
+		}
+		t.Fatalf("error %v", err)
+	}
+}
+
+// The stack may be killed at any point, and the child must go with it: also when the goroutine that called Start is long
+// gone and its thread with it.
+func TestStoreDiesWithItsStack(t *testing.T) {
+	if os.Getenv("AZURITE_TEST_CHILD") != "" {
+		ended := make(chan *azurite.Process)
+		go func() {
+			runtime.LockOSThread() // so that this thread ends with the goroutine
+			p, err := azurite.Start(context.Background(), azurite.Config{Dir: "."})
+			if err != nil {
+				fmt.Println("error", err)
+			}
+			ended <- p
+		}()
+		fmt.Println("addr", (<-ended).Addr())
+		time.Sleep(time.Minute)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestStoreDiesWithItsStack$")
+	cmd.Env = append(os.Environ(), "AZURITE_TEST_CHILD=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var addr string
+	_, scanErr := fmt.Fscanf(out, "addr %s\n", &addr)
+	time.Sleep(100 * time.Millisecond)
+	if scanErr != nil || !answers(addr) {
+		t.Errorf("the store of the child does not live at %q: %v", addr, scanErr)
+	}
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed, as it should be
+	for range 100 {
+		if !answers(addr) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("the store at %s outlived its stack", addr)
+}
+
+func answers(addr string) bool {
+	res, err := http.Get("http://" + addr)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return true
+}

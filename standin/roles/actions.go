@@ -1,0 +1,83 @@
+package roles
+
+// Control-plane actions of storage accounts, as Azure Resource Manager names them. Scope is "<account>" for the first
+// two, "<account>/<container>" for the others. ContainerRead is also what Get Container Properties of the data plane needs.
+const (
+	AccountRead     = "Microsoft.Storage/storageAccounts/read"
+	BlobServiceRead = "Microsoft.Storage/storageAccounts/blobServices/read"
+	ContainerRead   = "Microsoft.Storage/storageAccounts/blobServices/containers/read"
+	ContainerWrite  = "Microsoft.Storage/storageAccounts/blobServices/containers/write"
+	ContainerDelete = "Microsoft.Storage/storageAccounts/blobServices/containers/delete"
+	PolicyRead      = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/read"
+	PolicyWrite     = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/write"
+	PolicyDelete    = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/delete"
+	PolicyLock      = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/lock/action"
+	PolicyExtend    = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/extend/action"
+	SetLegalHold    = "Microsoft.Storage/storageAccounts/blobServices/containers/setLegalHold/action"
+	ClearLegalHold  = "Microsoft.Storage/storageAccounts/blobServices/containers/clearLegalHold/action"
+)
+
+// Data actions of blobs. Scope is "<account>/<container>". BlobWrite creates and overwrites, and alone allows blocks;
+// BlobAdd creates by Put Blob or appends, and never overwrites.
+const (
+	BlobRead      = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+	BlobWrite     = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
+	BlobAdd       = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action"
+	BlobDelete    = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete"
+	BlobTagsRead  = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/tags/read"
+	BlobTagsWrite = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/tags/write"
+	BlobImmutable = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/immutableStorage/runAsSuperUser/action"
+)
+
+// Data actions of Service Bus. Scope is "queues/<name>", "topics/<name>" or "topics/<name>/subscriptions/<name>"; a queue's
+// dead letters belong to the queue.
+const (
+	BusSend    = "Microsoft.ServiceBus/namespaces/messages/send/action"
+	BusReceive = "Microsoft.ServiceBus/namespaces/messages/receive/action"
+)
+
+// Rights in a SQL server, which Azure's roles do not know; the grants script gives them. Scope is the server for SQLLogin
+// and SQLAdmin, "master" for SQLDBManager, the database for the others.
+const (
+	SQLLogin             = "sql/login"
+	SQLDataReader        = "sql/db_datareader"
+	SQLViewDefinition    = "sql/VIEW DEFINITION"
+	SQLViewDatabaseState = "sql/VIEW DATABASE STATE"
+	SQLDBManager         = "sql/dbmanager"
+	SQLAdmin             = "sql/admin"
+)
+
+// For is the least-privilege table of a stack: neither app may delete blobs of the vault or touch its policy, and the
+// restore app can create blobs there but not upload blocks or overwrite.
+func For(p Places) Table {
+	vault, state := p.VaultAccount+"/"+p.VaultContainer, p.StateAccount+"/"+p.StateContainer
+	var t Table
+	grant := func(principal, scope string, actions ...string) {
+		for _, a := range actions {
+			t.grants = append(t.grants, Grant{principal, a, scope})
+		}
+	}
+
+	grant(Backup, vault, ContainerRead, PolicyRead, BlobRead, BlobWrite, BlobAdd)
+	grant(Backup, p.VaultAccount, AccountRead, BlobServiceRead)
+	grant(Backup, "queues/backup-requests", BusReceive, BusSend)
+	grant(Backup, "topics/backup-events", BusSend)
+	grant(Backup, "*", SQLLogin, SQLDataReader, SQLViewDefinition, SQLViewDatabaseState)
+
+	// What a restore made it owns, so the server lets it read that without a grant.
+	grant(Restore, vault, BlobRead, BlobAdd)
+	grant(Restore, "queues/restore-requests", BusReceive, BusSend)
+	grant(Restore, "topics/backup-events", BusSend)
+	grant(Restore, "*", SQLLogin)
+
+	for _, app := range []string{Backup, Restore} {
+		grant(app, state, ContainerRead, BlobRead, BlobWrite, BlobAdd, BlobDelete)
+		grant(app, "master", SQLDBManager)
+	}
+
+	grant(Alerting, "topics/backup-events/subscriptions/*", BusReceive)
+	grant(Operator, "queues/backup-requests", BusSend)
+	grant(Operator, "queues/restore-requests", BusSend)
+	grant(Admin, "*", "*")
+	return t
+}

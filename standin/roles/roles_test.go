@@ -1,0 +1,63 @@
+package roles_test
+
+import (
+	"testing"
+
+	"github.com/bacvault/bacvault/standin/roles"
+)
+
+func TestDefault(t *testing.T) {
+	const vault, state = "bacvaultvault/sql-backups", "bacvaultstate/bacvault-state"
+	for _, c := range []struct {
+		name              string
+		who, action, what string
+		want              bool
+	}{
+		{"backup uploads blocks", roles.Backup, roles.BlobWrite, vault, true},
+		{"backup reads the policy", roles.Backup, roles.PolicyRead, vault, true},
+		{"backup may not delete from the vault", roles.Backup, roles.BlobDelete, vault, false},
+		{"backup may not touch the policy", roles.Backup, roles.PolicyWrite, vault, false},
+		{"backup may not lock the policy", roles.Backup, roles.PolicyLock, vault, false},
+		{"backup has no rights of a super user", roles.Backup, roles.BlobImmutable, vault, false},
+		{"backup deletes in the state container", roles.Backup, roles.BlobDelete, state, true},
+		{"backup reads any database", roles.Backup, roles.SQLDataReader, "Orders", true},
+		{"backup is no administrator", roles.Backup, roles.SQLAdmin, "server", false},
+		{"another container is another scope", roles.Backup, roles.BlobRead, vault + "2", false},
+		{"restore creates proofs", roles.Restore, roles.BlobAdd, vault, true},
+		{"restore may not upload blocks", roles.Restore, roles.BlobWrite, vault, false},
+		{"restore reads no foreign database", roles.Restore, roles.SQLDataReader, "Orders", false},
+		{"restore does not take backup requests", roles.Restore, roles.BusReceive, "queues/backup-requests", false},
+		{"alerting reads subscriptions", roles.Alerting, roles.BusReceive, "topics/backup-events/subscriptions/oncall", true},
+		{"alerting does not publish", roles.Alerting, roles.BusSend, "topics/backup-events", false},
+		{"operator sends", roles.Operator, roles.BusSend, "queues/restore-requests", true},
+		{"operator does not receive", roles.Operator, roles.BusReceive, "queues/restore-requests", false},
+		{"admin deletes blobs", roles.Admin, roles.BlobDelete, vault, true},
+		{"case of names does not count", roles.Backup, "microsoft.storage/STORAGEACCOUNTS/blobservices/containers/read", "BACVAULTVAULT/sql-backups", true},
+		{"nobody knows a stranger", "11111111-1111-4111-8111-111111111111", roles.BlobRead, vault, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := roles.Default().Allow(c.who, c.action, c.what); got != c.want {
+				t.Errorf("Allow(%s, %s, %s) = %v", c.who, c.action, c.what, got)
+			}
+		})
+	}
+}
+
+func TestWithoutTakesARightOfThatPrincipalOnly(t *testing.T) {
+	const vault = "bacvaultvault/sql-backups"
+	full := roles.Default()
+	less := full.Without(roles.Backup, roles.BlobWrite).Without(roles.Admin, roles.BlobDelete)
+	if less.Allow(roles.Backup, roles.BlobWrite, vault) || less.Allow(roles.Admin, roles.BlobDelete, vault) {
+		t.Error("a right taken out is still there")
+	}
+	if !less.Allow(roles.Backup, roles.BlobRead, vault) || !less.Allow(roles.Admin, roles.BlobWrite, vault) {
+		t.Error("Without took more than it was asked to")
+	}
+	if !full.Allow(roles.Backup, roles.BlobWrite, vault) {
+		t.Error("Without changed the table that it was called on")
+	}
+	if more := full.With(roles.Restore, roles.BlobWrite, vault); !more.Allow(roles.Restore, roles.BlobWrite, vault) ||
+		full.Allow(roles.Restore, roles.BlobWrite, vault) {
+		t.Error("With did not add a grant to a new table")
+	}
+}
