@@ -1,6 +1,7 @@
 package bacpacfile_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"os"
@@ -63,4 +64,87 @@ func TestDecodeCountsTheRowsOfRealBacpacs(t *testing.T) {
 			t.Errorf("rows of each table (-sidecar +decoded):\n%s", diff)
 		}
 	})
+}
+
+// replacePart is a package with one part changed and right checksums, as an editor of zips would leave it.
+func replacePart(t *testing.T, raw []byte, name string, change func([]byte) []byte) []byte {
+	t.Helper()
+	names, parts := entries(t, raw)
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, n := range names {
+		b := parts[n]
+		if n == name {
+			if b = change(b); b == nil {
+				continue
+			}
+		}
+		part, err := w.Create(n)
+		if err == nil {
+			_, err = part.Write(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestDecodeRefusesDamage(t *testing.T) {
+	const part = "Data/odd%20schema.T%2F1.x/TableData-000-00000.BCP"
+	raw := encode(t, sample(t), bacpacfile.EncodeOptions{})
+	at := func(i int, v byte) func([]byte) []byte {
+		return func(b []byte) []byte { b = bytes.Clone(b); b[i] = v; return b }
+	}
+	sub := func(from, to string) func([]byte) []byte {
+		return func(b []byte) []byte { return bytes.Replace(b, []byte(from), []byte(to), 1) }
+	}
+	for name, tt := range map[string]struct {
+		part   string
+		change func([]byte) []byte
+		want   string
+	}{
+		"model edited":          {"model.xml", sub("False", "True"), "checksum"},
+		"no origin":             {"Origin.xml", func([]byte) []byte { return nil }, "'Origin.xml' is missing"},
+		"no model":              {"model.xml", func([]byte) []byte { return nil }, "model.xml is missing"},
+		"no metadata":           {"DacMetadata.xml", func([]byte) []byte { return nil }, "DacMetadata.xml is missing"},
+		"no relationships":      {"_rels/.rels", func([]byte) []byte { return nil }, "to which table"},
+		"unknown table":         {"_rels/.rels", sub("table=T/1.x", "table=Other"), "does not know"},
+		"unknown relationship":  {"_rels/.rels", sub("table=", "view="), "is not known"},
+		"data cut":              {part, func(b []byte) []byte { return b[:len(b)-1] }, "row 3"},
+		"data cut in a prefix":  {part, func(b []byte) []byte { return b[:1] }, "column c0]true (tinyint): the part ends"},
+		"wrong prefix of a bit": {part, at(1+2+2+3+4+5+8+9, 2), "length prefix 2, want 1"},
+		"bit of value 2":        {part, at(1+2+2+3+4+5+8+9+1, 2), "bit of value 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			damaged := replacePart(t, raw, tt.part, tt.change)
+			_, err := bacpacfile.Decode(bytes.NewReader(damaged), int64(len(damaged)))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("decode: %v, want an error with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeRefusesEveryCutInsideARow(t *testing.T) {
+	const part = "Data/dbo.ApprovalStatus/TableData-001-00000.BCP"
+	raw, err := os.ReadFile(filepath.Join(realBacpacs, "initech-desks.bacpac"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, parts := entries(t, raw)
+	accepted := map[int]bool{}
+	for n := range parts[part] {
+		damaged := replacePart(t, raw, part, func(b []byte) []byte { return b[:n] })
+		if _, err := bacpacfile.Decode(bytes.NewReader(damaged), int64(len(damaged))); err == nil {
+			accepted[n] = true
+		}
+	}
+	// Two rows: only a cut between them, or before the first, leaves whole rows.
+	if len(accepted) != 2 || !accepted[0] {
+		t.Errorf("cuts accepted after %v bytes", accepted)
+	}
 }
