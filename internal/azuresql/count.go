@@ -1,0 +1,123 @@
+package azuresql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// Tables lists the user tables with their rows by partition statistics: quick, and approximate while somebody writes. The
+// server lists only tables that the identity may see, so ask Preflight about VIEW DEFINITION first.
+func (s *Server) Tables(ctx context.Context, db string) (bacvault.Rows, error) {
+	var rows bacvault.Rows
+	err := s.read(ctx, db, "list tables of "+db, s.cfg.QueryTimeout, func(ctx context.Context, p *sql.DB) error {
+		rows = bacvault.Rows{}
+		return each(ctx, p, stmtTables, func(r *sql.Rows) error {
+			var t bacvault.Table
+			var n int64
+			if err := r.Scan(&t.Schema, &t.Name, &n); err != nil {
+				return err
+			}
+			rows[t] = n
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Count counts every user table's rows, a few tables at a time. It gives all tables or an error.
+func (s *Server) Count(ctx context.Context, db string) (bacvault.Rows, error) {
+	tables, err := s.Tables(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	rows := bacvault.Rows{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.cfg.Connections)
+	for _, t := range tables.Tables() {
+		g.Go(func() error {
+			n, err := s.countTable(ctx, db, t)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			rows[t] = n
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+func (s *Server) countTable(ctx context.Context, db string, t bacvault.Table) (n int64, err error) {
+	stmt := fill(stmtCount, "{table}", quoteTable(t))
+	err = s.read(ctx, db, fmt.Sprintf("count rows of %s in %s", t, db), s.cfg.CountTimeout, func(ctx context.Context, p *sql.DB) error {
+		return p.QueryRowContext(ctx, stmt).Scan(&n)
+	})
+	return n, err
+}
+
+// Facts are what should be known of a database before its export.
+type Facts struct {
+	UsedBytes         int64 // taken by data, not the size of the files
+	CanSelect         bool  // on every table
+	CanViewDefinition bool
+	SecurityPolicies  int // enabled row-level security policies: they hide rows from an export
+	MaskedColumns     int
+	Unmask            bool // whether masked columns are read in clear
+}
+
+// Preflight reads the Facts. A right that the server does not confirm counts as missing.
+func (s *Server) Preflight(ctx context.Context, db string) (Facts, error) {
+	var used, sel, view, policies, masked, unmask sql.NullInt64
+	err := s.row(ctx, db, "read used space of", stmtUsedBytes, &used)
+	if err == nil {
+		err = s.row(ctx, db, "read rights on", stmtRights, &sel, &view)
+	}
+	if err == nil {
+		err = s.row(ctx, db, "read filters of", stmtFilters, &policies, &masked, &unmask)
+	}
+	if err != nil {
+		return Facts{}, err
+	}
+	if !used.Valid {
+		return Facts{}, bacvault.Fail(bacvault.CodeSQLRefused, "the server does not say how much space %s takes", db)
+	}
+	return Facts{
+		UsedBytes: used.Int64, CanSelect: sel.Int64 == 1, CanViewDefinition: view.Int64 == 1,
+		SecurityPolicies: int(policies.Int64), MaskedColumns: int(masked.Int64), Unmask: unmask.Int64 == 1,
+	}, nil
+}
+
+// Health is what an import that broke off leaves behind; all 0 is well.
+type Health struct {
+	DisabledIndexes      int
+	UntrustedForeignKeys int
+	UntrustedChecks      int
+}
+
+// Health counts what is disabled or untrusted in a database.
+func (s *Server) Health(ctx context.Context, db string) (Health, error) {
+	var h Health
+	err := s.row(ctx, db, "read health of", stmtHealth, &h.DisabledIndexes, &h.UntrustedForeignKeys, &h.UntrustedChecks)
+	return h, err
+}
+
+// row reads a query's only row.
+func (s *Server) row(ctx context.Context, db, what, stmt string, into ...any) error {
+	return s.read(ctx, db, what+" "+db, s.cfg.QueryTimeout, func(ctx context.Context, p *sql.DB) error {
+		return p.QueryRowContext(ctx, stmt).Scan(into...)
+	})
+}

@@ -1,0 +1,117 @@
+package sqlpackage
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// rule is one kind of failure by the words that sqlpackage prints. An empty code leaves it with the action's own
+// "failed", an empty class with the code's.
+type rule struct {
+	find   *regexp.Regexp
+	export bacvault.Code
+	imprt  bacvault.Code
+	class  bacvault.Class
+}
+
+// rules are tried in this order. The words are those of reports and Microsoft's own texts; there is no documented list.
+// What no rule knows stays export.failed or import.failed.
+var rules = []rule{
+	{regexp.MustCompile(`SQL71659|contains one or more user objects`), "", bacvault.CodeImportNotEmpty, ""},
+	{regexp.MustCompile(`You must install or update \.NET|valid ICU package|Globalization Invariant Mode is not supported`), bacvault.CodeToolMissing, bacvault.CodeToolMissing, ""},
+	{regexp.MustCompile(`is not a valid argument for the '`), "", "", bacvault.Terminal},
+	{regexp.MustCompile(`No space left on device|not enough space on the disk|[Dd]isk full`), bacvault.CodeDiskFull, bacvault.CodeDiskFull, ""},
+	{regexp.MustCompile(`OutOfMemoryException|Out of memory`), bacvault.CodeToolKilled, bacvault.CodeToolKilled, ""},
+	{regexp.MustCompile(`SQL(71626|71627|71630|715\d\d)\b`), bacvault.CodeExportSchema, "", ""},
+	// An expired token and an outage both also print "Login failed", so they come first.
+	{regexp.MustCompile(`(?i)token is expired`), "", "", bacvault.Retry},
+	{regexp.MustCompile(`is not allowed to access the server`), bacvault.CodeSQLUnreachable, bacvault.CodeSQLUnreachable, ""},
+	{regexp.MustCompile(`network-related or instance-specific|transport-level error|[Tt]imeout (Expired|expired|period elapsed)|Unable to reconnect to database|` +
+		`is not currently available|service is currently busy|Not enough resources to process|Unable to connect to master or target server|` +
+		`Cannot open database|was deadlocked`), "", "", bacvault.Retry},
+	{regexp.MustCompile(`Login failed for user|permission (was )?denied|not able to access the database|do(es)? not have permission`), bacvault.CodeExportDenied, bacvault.CodeSQLDenied, ""},
+}
+
+// exited is what the tool's own end means: nil for exit code 0, which proves nothing else.
+func exited(a action, err error, out *output) error {
+	if err == nil {
+		return nil
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("%s: run sqlpackage: %w", a, err)
+	}
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	lines := faultLines(out)
+	f := classify(a, lines)
+	// A shell or container runtime reports the signal as 128 + 9.
+	if (status.Signaled() && status.Signal() == syscall.SIGKILL) || exit.ExitCode() == 128+int(syscall.SIGKILL) {
+		f = &bacvault.Failure{Code: bacvault.CodeToolKilled}
+	}
+	said := lines
+	if len(said) == 0 {
+		said = out.all.last(3)
+	}
+	full := bacvault.Fail(f.Code, "sqlpackage ended with %s: %s", exit.ProcessState, brief(said))
+	if f.Class != "" {
+		full.Class = f.Class
+	}
+	full.Err, full.Exists = err, leftBehind(a)
+	return full
+}
+
+// classify finds the code and, where it differs from the code's, the class.
+func classify(a action, lines []string) *bacvault.Failure {
+	failed := map[action]bacvault.Code{export: bacvault.CodeExportFailed, imprt: bacvault.CodeImportFailed}[a]
+	text := strings.Join(lines, "\n")
+	for _, r := range rules {
+		if !r.find.MatchString(text) {
+			continue
+		}
+		code := map[action]bacvault.Code{export: r.export, imprt: r.imprt}[a]
+		if code == "" {
+			code = failed
+		}
+		return &bacvault.Failure{Code: code, Class: r.class}
+	}
+	return &bacvault.Failure{Code: failed}
+}
+
+var (
+	fatalMark    = regexp.MustCompile(`^\*\*\* (Error |An unexpected failure)|^An unexpected failure|^Unhandled [Ee]xception`)
+	progressLine = regexp.MustCompile(`^(Processing |Disabling ind|Enabling ind|Connecting to |Importing |Exporting |Extracting |Time elapsed )`)
+)
+
+// faultLines are the lines that say why a run failed: from the first fatal mark on, since a warning or a fault that the tool
+// got over may stand before it.
+func faultLines(out *output) []string {
+	for _, all := range [][]string{out.all.lines(), out.notable.lines()} {
+		if i := slices.IndexFunc(all, fatalMark.MatchString); i >= 0 {
+			return withoutProgress(all[i:])
+		}
+	}
+	if n := out.notable.lines(); len(n) > 0 {
+		return n
+	}
+	return withoutProgress(out.all.last(tailLines))
+}
+
+func withoutProgress(lines []string) (out []string) {
+	for _, l := range lines {
+		if !progressLine.MatchString(l) {
+			out = append(out, l)
+		}
+		// What follows is the text of a T-SQL script, which may hold any words.
+		if strings.Contains(l, "The executed script:") {
+			break
+		}
+	}
+	return out
+}
