@@ -1,0 +1,211 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// rangeTries is how often one range is asked for when its body breaks off; azcore repeats only up to the answer's headers.
+const rangeTries = 4
+
+// Fetch reads a blob of exactly size bytes into f by parallel ranges of one version (ETag), and gives the SHA-256 of what
+// came, in lower-case hex: comparing it with the manifest's is for the caller. progress gets the bytes that are hashed and
+// written, never going down; it may be nil. An archived blob is refused with the command that brings it back.
+func (v *Vault) Fetch(ctx context.Context, name string, f *os.File, size int64, progress func(int64)) (string, error) {
+	st, found, err := v.Head(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+		m := bacvault.Fail(bacvault.CodeVaultMissing, "fetch %s: there is no such blob in container %s of account %s", name, v.container, v.account)
+		m.Exists = nothingRead
+		return "", m
+	case st.Archived:
+		return "", v.archived(name)
+	case st.Blob.Size != size:
+		d := bacvault.Fail(bacvault.CodeVerifyHash, "fetch %s: the blob has %d bytes, expected %d", name, st.Blob.Size, size)
+		d.Exists = nothingRead
+		return "", d
+	}
+	// A hole of the full size: ranges land in any order.
+	if err := f.Truncate(size); err != nil {
+		return "", unwritten(name, err)
+	}
+	block, workers, err := v.fit(size)
+	if err != nil {
+		return "", fmt.Errorf("fetch %s: %w", name, err)
+	}
+	fe := &fetcher{
+		v: v, client: v.c.NewBlobClient(name), name: name, etag: azcore.ETag(st.Blob.ETag), file: f, size: size, block: block,
+		whole: sha256.New(), progress: progress,
+		free: make(chan []byte, workers), jobs: make(chan job), landed: make(chan job),
+	}
+	if err := fe.run(ctx, workers); err != nil {
+		return "", v.failure(ctx, reading("fetch %s", name), err)
+	}
+	return hex.EncodeToString(fe.whole.Sum(nil)), nil
+}
+
+func (v *Vault) archived(name string) *bacvault.Failure {
+	f := bacvault.Fail(bacvault.CodeVaultRead, "fetch %s: the blob is in the archive tier and can't be read", name)
+	f.Class, f.Exists = bacvault.Refused, nothingRead
+	f.Next = fmt.Sprintf("Bring it back (hours) and ask again: az storage blob set-tier --auth-mode login --account-name %s --container-name %s --name '%s' --tier Hot --rehydrate-priority High",
+		v.account, v.container, name)
+	return f
+}
+
+// fetcher is one run of Fetch. The ranges are handed out in order and hashed in order; as the earliest range that is
+// missing always holds a buffer, as many buffers as workers are enough.
+type fetcher struct {
+	v            *Vault
+	client       *blob.Client
+	name         string
+	etag         azcore.ETag
+	file         *os.File
+	size, block  int64
+	whole        hash.Hash
+	progress     func(int64)
+	free         chan []byte
+	jobs, landed chan job
+}
+
+func (f *fetcher) run(ctx context.Context, workers int) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return f.hand(gctx) })
+	g.Go(func() error { return f.hash(gctx) })
+	for range workers {
+		f.free <- nil
+		g.Go(func() error { return f.get(gctx) })
+	}
+	return g.Wait()
+}
+
+// unwritten is a fault of our own disk, not of the vault.
+func unwritten(name string, err error) *bacvault.Failure {
+	code := bacvault.CodeUnknown
+	if errors.Is(err, syscall.ENOSPC) {
+		code = bacvault.CodeDiskFull
+	}
+	f := bacvault.Fail(code, "write the fetched %s to the work folder: %v", name, err)
+	f.Exists = nothingRead
+	return f
+}
+
+func (f *fetcher) blocks() int { return int((f.size + f.block - 1) / f.block) }
+
+func (f *fetcher) hand(ctx context.Context) error {
+	defer close(f.jobs)
+	for i := range f.blocks() {
+		var buf []byte
+		select {
+		case buf = <-f.free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if buf == nil {
+			buf = make([]byte, min(f.block, f.size))
+		}
+		select {
+		case f.jobs <- job{i, buf[:min(f.block, f.size-int64(i)*f.block)]}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) get(ctx context.Context) error {
+	for j := range f.jobs {
+		off := int64(j.i) * f.block
+		if err := f.getRange(ctx, off, j.data); err != nil {
+			return err
+		}
+		if _, err := f.file.WriteAt(j.data, off); err != nil {
+			return unwritten(f.name, err)
+		}
+		select {
+		case f.landed <- j:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
+	c := reading("fetch %s at byte %d", f.name, off)
+	var err error
+	for try := range rangeTries {
+		if try > 0 {
+			if err := pause(ctx, time.Duration(try)*500*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		var answered bool
+		if answered, err = f.tryRange(ctx, off, buf); err == nil || !answered {
+			break
+		}
+	}
+	if err != nil {
+		return f.v.failure(ctx, c, err)
+	}
+	return nil
+}
+
+// tryRange asks once. answered says that the fault came after the answer's headers, so that azcore did not repeat it.
+func (f *fetcher) tryRange(ctx context.Context, off int64, buf []byte) (answered bool, err error) {
+	resp, err := f.client.DownloadStream(ctx, &blob.DownloadStreamOptions{
+		Range:            blob.HTTPRange{Offset: off, Count: int64(len(buf))},
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &f.etag}},
+	})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	if resp.ContentLength == nil || *resp.ContentLength != int64(len(buf)) {
+		return true, fmt.Errorf("the answer does not have the %d bytes that were asked for", len(buf))
+	}
+	if _, err := io.ReadFull(resp.Body, buf); err != nil {
+		return true, fmt.Errorf("the answer broke off: %w", err)
+	}
+	return true, nil
+}
+
+// hash takes the ranges that landed, in order, and lets their buffers go.
+func (f *fetcher) hash(ctx context.Context) error {
+	early := map[int][]byte{}
+	var done int64
+	for next := 0; next < f.blocks(); {
+		select {
+		case j := <-f.landed:
+			early[j.i] = j.data
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for data, ok := early[next]; ok; data, ok = early[next] {
+			f.whole.Write(data)
+			done += int64(len(data))
+			delete(early, next)
+			next++
+			if f.progress != nil {
+				f.progress(done)
+			}
+			f.free <- data[:cap(data)]
+		}
+	}
+	return nil
+}
