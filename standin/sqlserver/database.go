@@ -1,0 +1,192 @@
+package sqlserver
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bacvault/bacvault/standin/bacpacfile"
+	"github.com/bacvault/bacvault/standin/sqlserver/tds"
+)
+
+const (
+	defaultCollation     = "SQL_Latin1_General_CP1_CI_AS"
+	defaultCompatibility = 170
+)
+
+// States of sys.databases.
+const (
+	stateOnline  = "ONLINE"
+	stateCopying = "COPYING"
+	stateSuspect = "SUSPECT"
+)
+
+// database is one database. Name, owner, lineage and created never change; the server's lock guards the rest.
+type database struct {
+	name  string
+	owner string // a principal, or empty
+	// lineage is the names whose grants hold here: its own, and those of the databases that it is a copy of, for contained
+	// users are copied with everything else.
+	lineage []string
+	created time.Time
+
+	copied  time.Time // COPYING until then
+	ending  copyEnding
+	dropped bool
+
+	model      []byte
+	collation  string
+	tables     []*table
+	unfinished unfinished
+	policies   int
+	masked     int
+	objective  string
+}
+
+type copyEnding int
+
+const (
+	endsOnline copyEnding = iota
+	endsSuspect
+	endsNever
+)
+
+// unfinished is what an import leaves behind that did not come to its end.
+type unfinished struct {
+	disabledIndexes, untrustedKeys, untrustedChecks int64
+}
+
+type table struct {
+	bacpacfile.Table
+	rows [][]any // never changed in place: who holds the slice has a snapshot
+}
+
+func (s *Server) newDatabase(name, owner string) *database {
+	return &database{
+		name: name, owner: owner, lineage: []string{name}, created: s.cfg.Clock.Now(), collation: defaultCollation,
+	}
+}
+
+func (d *database) state(now time.Time) string {
+	switch {
+	case d.ending == endsNever || now.Before(d.copied):
+		return stateCopying
+	case d.ending == endsSuspect:
+		return stateSuspect
+	}
+	return stateOnline
+}
+
+// table finds a table; the nil database has none.
+func (d *database) table(schema, name string) *table {
+	if d == nil {
+		return nil
+	}
+	for _, t := range d.tables {
+		if strings.EqualFold(t.Schema, schema) && strings.EqualFold(t.Name, name) {
+			return t
+		}
+	}
+	return nil
+}
+
+// define gives a database the empty tables of a model.
+func (d *database) define(m bacpacfile.Model) error {
+	for _, t := range m.Tables {
+		if err := checkColumns(t); err != nil {
+			return err
+		}
+	}
+	for _, t := range m.Tables {
+		d.tables = append(d.tables, &table{Table: t})
+	}
+	d.model = m.XML
+	d.policies = m.Objects["SecurityPolicy"]
+	if c := collationOf(m.XML); c != "" {
+		d.collation = c
+	}
+	return nil
+}
+
+// copyAs is a consistent snapshot under another name: rows are shared until one side changes its own.
+func (d *database) copyAs(name, owner string, now time.Time) *database {
+	c := *d
+	c.name, c.owner, c.created = name, owner, now
+	c.lineage = append([]string{name}, d.lineage...)
+	c.tables = make([]*table, len(d.tables))
+	for i, t := range d.tables {
+		c.tables[i] = &table{Table: t.Table, rows: t.snapshot()}
+	}
+	return &c
+}
+
+// snapshot can be read while others append: its capacity ends where it ends.
+func (t *table) snapshot() [][]any { return t.rows[:len(t.rows):len(t.rows)] }
+
+// bytes is roughly the space that the values take.
+func (t *table) bytes() (n int64) {
+	for _, row := range t.rows {
+		for _, v := range row {
+			switch x := v.(type) {
+			case string:
+				n += int64(2 * len(x))
+			case []byte:
+				n += int64(len(x))
+			default:
+				n += 8
+			}
+		}
+	}
+	return n
+}
+
+func checkColumns(t bacpacfile.Table) error {
+	for _, c := range t.Columns {
+		if err := wireType(c).Check(); err != nil {
+			return fmt.Errorf("column %s of %s.%s: %w", c.Name, t.Schema, t.Name, err)
+		}
+	}
+	return nil
+}
+
+// wireType is the type that a column is sent as. The old large types are sent as their (max) successors, CLR types as
+// their bytes.
+func wireType(c bacpacfile.Column) tds.Type {
+	t := tds.Type{Name: c.Type, Length: c.Length, Precision: c.Precision, Scale: c.Scale}
+	switch c.Type {
+	case "text":
+		t.Name, t.Length = "varchar", -1
+	case "ntext":
+		t.Name, t.Length = "nvarchar", -1
+	case "image", "hierarchyid", "geography", "geometry":
+		t.Name, t.Length = "varbinary", -1
+	case "rowversion":
+		t.Name, t.Length = "binary", 8
+	}
+	return t
+}
+
+func wireColumns(t bacpacfile.Table) []tds.Column {
+	cols := make([]tds.Column, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = tds.Column{
+			Name: c.Name, Type: wireType(c), Nullable: c.Nullable, Identity: c.Identity, ReadOnly: c.Type == "rowversion",
+		}
+	}
+	return cols
+}
+
+// collationOf finds the database's collation in a model.xml; empty if there is none.
+func collationOf(model []byte) string {
+	_, options, found := strings.Cut(string(model), `<Element Type="SqlDatabaseOptions"`)
+	if !found {
+		return ""
+	}
+	options, _, _ = strings.Cut(options, "</Element>")
+	_, value, found := strings.Cut(options, `<Property Name="Collation" Value="`)
+	if !found {
+		return ""
+	}
+	value, _, _ = strings.Cut(value, `"`)
+	return value
+}

@@ -1,0 +1,235 @@
+package sqlserver
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bacvault/bacvault/standin/bacpacfile"
+	"github.com/bacvault/bacvault/standin/sqlserver/tds"
+)
+
+// Service objectives of single databases, and the edition that each belongs to.
+var objectives = []struct {
+	name    *regexp.Regexp
+	edition string
+}{
+	{regexp.MustCompile(`(?i)^Basic$`), "Basic"},
+	{regexp.MustCompile(`(?i)^S(0|1|2|3|4|6|7|9|12)$`), "Standard"},
+	{regexp.MustCompile(`(?i)^P(1|2|4|6|11|15)$`), "Premium"},
+	{regexp.MustCompile(`(?i)^GP_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80|128)$`), "GeneralPurpose"},
+	{regexp.MustCompile(`(?i)^GP_S_Gen5_(1|2|4|6|8|10|12|14|16|18|20|24|32|40|80)$`), "GeneralPurpose"},
+	{regexp.MustCompile(`(?i)^BC_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80|128)$`), "BusinessCritical"},
+	{regexp.MustCompile(`(?i)^HS(_S)?_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80)$`), "Hyperscale"},
+}
+
+func checkObjective(objective, edition string) error {
+	if objective == "" {
+		return nil
+	}
+	for _, o := range objectives {
+		if o.name.MatchString(objective) {
+			if edition != "" && !strings.EqualFold(edition, o.edition) {
+				return errEdition(edition, objective)
+			}
+			return nil
+		}
+	}
+	return errObjective(objective)
+}
+
+// inMaster is what CREATE and DROP DATABASE demand of their session.
+func (s *session) inMaster(statement string) error {
+	switch {
+	case s.database.name != master:
+		return errNotMaster()
+	case s.transaction:
+		return errInTransaction(statement)
+	}
+	return nil
+}
+
+// createCopy starts a copy and waits until it is online. The copy goes on when nobody waits any more.
+func (s *session) createCopy(ctx context.Context, c call) error {
+	if err := s.inMaster("CREATE DATABASE"); err != nil {
+		return err
+	}
+	if !s.server.mayCreate(s.principal) {
+		return errDatabaseDenied("CREATE DATABASE", master)
+	}
+	if err := checkObjective(c.holes["objective"], ""); err != nil {
+		return err
+	}
+	s.server.mu.Lock()
+	source := s.server.databases[key(c.holes["source"])]
+	s.server.mu.Unlock()
+	if source == nil || !s.server.isUser(s.principal, source) {
+		return errNoCopySource()
+	}
+	f, err := s.server.fault(ctx, "sql.copy", "hang", "fail", "cut")
+	if err != nil {
+		return err
+	}
+	copied, err := s.server.startCopy(c.holes["source"], c.holes["target"], s.principal, f.Do)
+	if err != nil {
+		return err
+	}
+	if f.Do == "cut" {
+		return tds.ErrCut
+	}
+	return s.server.awaitCopy(ctx, copied)
+}
+
+// startCopy puts the snapshot there in state COPYING. The errors are *tds.Error.
+func (s *Server) startCopy(source, target, owner, do string) (*database, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Clock.Now()
+	from, ok := s.databases[key(source)]
+	if !ok || from.name == master || from.state(now) != stateOnline {
+		return nil, errNoCopySource()
+	}
+	d := from.copyAs(target, owner, now)
+	d.copied = now.Add(s.cfg.CopyTime)
+	switch do {
+	case "hang":
+		d.ending = endsNever
+	case "fail":
+		d.ending, d.copied = endsSuspect, now.Add(s.cfg.CopyTime/2)
+	}
+	return d, s.addLocked(d)
+}
+
+func (s *Server) awaitCopy(ctx context.Context, d *database) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		dropped, state := d.dropped, d.state(s.cfg.Clock.Now())
+		s.mu.Unlock()
+		switch {
+		case dropped:
+			return errCopyTargetDropped()
+		case state == stateOnline:
+			return nil
+		case state == stateSuspect:
+			return errCopyFailed()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// drop removes a database. The fault "cut" hits after the database is gone.
+func (s *session) drop(ctx context.Context, c call) error {
+	if err := s.inMaster("DROP DATABASE"); err != nil {
+		return err
+	}
+	name := c.holes["name"]
+	s.server.mu.Lock()
+	d := s.server.databases[key(name)]
+	s.server.mu.Unlock()
+	if d == nil || !s.server.owns(s.principal, d) {
+		return errNoDrop(name)
+	}
+	f, err := s.server.fault(ctx, "sql.drop", "cut")
+	if err != nil {
+		return err
+	}
+	if err := s.server.Drop(name); err != nil {
+		return err
+	}
+	if f.Do == "cut" {
+		return tds.ErrCut
+	}
+	return nil
+}
+
+// create makes an empty database, online at once.
+func (s *session) create(_ context.Context, c call) error {
+	if err := s.inMaster("CREATE DATABASE"); err != nil {
+		return err
+	}
+	if !s.server.mayCreate(s.principal) {
+		return errDatabaseDenied("CREATE DATABASE", master)
+	}
+	d := s.server.newDatabase(c.holes["target"], s.principal)
+	if options, ok := c.holes["options"]; ok {
+		if err := d.configure(options); err != nil {
+			return err
+		}
+	}
+	return s.server.add(d)
+}
+
+var (
+	quotedOption = regexp.MustCompile(`^'([A-Za-z0-9_]+)'$`)
+	sizeOption   = regexp.MustCompile(`^([0-9]+) GB$`)
+)
+
+// configure reads (EDITION = 'e', SERVICE_OBJECTIVE = 'o', MAXSIZE = n GB), any of the three.
+func (d *database) configure(text string) error {
+	edition, objective := "", ""
+	for name, value := range splitOptions(text) {
+		quoted, size := quotedOption.FindStringSubmatch(value), sizeOption.FindStringSubmatch(value)
+		switch {
+		case name == "EDITION" && quoted != nil:
+			edition = quoted[1]
+		case name == "SERVICE_OBJECTIVE" && quoted != nil:
+			objective = quoted[1]
+		case name == "MAXSIZE" && size != nil:
+			if n, err := strconv.Atoi(size[1]); err != nil || n < 1 {
+				return tds.Errorf(40510, 16, "MAXSIZE = %s is no size to the SQL Server stand-in.", value)
+			}
+		default:
+			return tds.Errorf(40510, 16, "the SQL Server stand-in does not know the option %s = %s of CREATE DATABASE.", name, value)
+		}
+	}
+	d.objective = objective
+	return checkObjective(objective, edition)
+}
+
+// createFromModel makes the empty tables of a model.xml, with indexes disabled and constraints not trusted, as an import
+// leaves them until its end.
+func (s *session) createFromModel(_ context.Context, c call) error {
+	if !s.server.owns(s.principal, s.database) {
+		return errDatabaseDenied("CREATE TABLE", s.database.name)
+	}
+	raw, ok := c.params["@model"].([]byte)
+	if !ok {
+		return errNoParameter("@model")
+	}
+	m, err := bacpacfile.ParseModel(raw)
+	if err != nil {
+		return err
+	}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if len(s.database.tables) > 0 || s.database.model != nil || s.database.name == master {
+		return tds.Errorf(2714, 16, "There is already a model in the database '%s'.", s.database.name)
+	}
+	if err := s.database.define(m); err != nil {
+		return err
+	}
+	s.database.unfinished = unfinished{
+		disabledIndexes: int64(m.Objects["Index"] + m.Objects["PrimaryKeyConstraint"] + m.Objects["UniqueConstraint"]),
+		untrustedKeys:   int64(m.Objects["ForeignKeyConstraint"]),
+		untrustedChecks: int64(m.Objects["CheckConstraint"]),
+	}
+	return nil
+}
+
+func (s *session) enableIndexes(context.Context, call) error {
+	if !s.server.owns(s.principal, s.database) {
+		return errDatabaseDenied("ALTER", s.database.name)
+	}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.database.unfinished = unfinished{}
+	return nil
+}

@@ -1,0 +1,75 @@
+package sqlserver
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/bacvault/bacvault/standin/sqlserver/tds"
+)
+
+// statement is one text of the closed list and the Go function that answers it.
+type statement struct {
+	text   string
+	params []string // by name, as sp_executesql brings them
+	run    func(*session, context.Context, call) error
+}
+
+// call is a statement with what was filled in.
+type call struct {
+	holes  map[string]string
+	params map[string]any
+	out    *tds.Results
+}
+
+// statements is everything that this server understands.
+func statements() []statement {
+	return []statement{
+		// what bacvault asks
+		{"SELECT d.name, d.state_desc, d.create_date, d.collation_name, d.compatibility_level FROM sys.databases AS d WHERE d.name = @name;", []string{"@name"}, (*session).oneDatabase},
+		{"SELECT d.name, d.state_desc, d.create_date FROM sys.databases AS d WHERE d.name <> N'master' ORDER BY d.name;", nil, (*session).allDatabases},
+		{"CREATE DATABASE {target} AS COPY OF {source};", nil, (*session).createCopy},
+		{"CREATE DATABASE {target} AS COPY OF {source} (SERVICE_OBJECTIVE = '{objective}');", nil, (*session).createCopy},
+		{"DROP DATABASE {name};", nil, (*session).drop},
+		{"SELECT s.name AS schema_name, t.name AS table_name, COALESCE(SUM(p.row_count), 0) AS row_count FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id LEFT JOIN sys.dm_db_partition_stats AS p ON p.object_id = t.object_id AND p.index_id IN (0, 1) WHERE t.is_ms_shipped = 0 GROUP BY s.name, t.name ORDER BY s.name, t.name;", nil, (*session).tableList},
+		{"SELECT COUNT_BIG(*) FROM {schema}.{table};", nil, (*session).count},
+		{"SELECT SUM(CAST(FILEPROPERTY(f.name, 'SpaceUsed') AS bigint)) * 8192 FROM sys.database_files AS f WHERE f.type = 0;", nil, (*session).usedBytes},
+		{"SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'SELECT'), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DEFINITION');", nil, (*session).rights},
+		{"SELECT (SELECT COUNT(*) FROM sys.security_policies WHERE is_enabled = 1), (SELECT COUNT(*) FROM sys.masked_columns WHERE is_masked = 1), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UNMASK');", nil, (*session).filters},
+		{"SELECT (SELECT COUNT(*) FROM sys.indexes WHERE is_disabled = 1), (SELECT COUNT(*) FROM sys.foreign_keys WHERE is_not_trusted = 1), (SELECT COUNT(*) FROM sys.check_constraints WHERE is_not_trusted = 1);", nil, (*session).health},
+
+		// what the sqlpackage stand-in asks; standin.… is nothing that a real server has
+		{"SELECT COUNT_BIG(*) FROM sys.objects WHERE is_ms_shipped = 0 AND type = 'U';", nil, (*session).countTables},
+		{"SELECT model FROM standin.model;", nil, (*session).readModel},
+		{"SELECT * FROM {schema}.{table};", nil, (*session).selectAll},
+		{"CREATE DATABASE {target};", nil, (*session).create},
+		{"CREATE DATABASE {target} ({options});", nil, (*session).create},
+		{"EXEC standin.create_from_model @model;", []string{"@model"}, (*session).createFromModel},
+		{"EXEC standin.enable_indexes;", nil, (*session).enableIndexes},
+
+		// what the driver's CopyIn sends of itself
+		{"SET FMTONLY ON", nil, (*session).formatOnlyOn},
+		{"SET FMTONLY OFF", nil, (*session).formatOnlyOff},
+		{"select * from {schema}.{table} SET FMTONLY OFF", nil, (*session).format},
+		{"INSERT BULK {schema}.{table} ({rest}", nil, (*session).insertBulk},
+	}
+}
+
+// Execute answers a statement of the list and refuses every other.
+func (s *session) Execute(ctx context.Context, text string, params map[string]any, out *tds.Results) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	for _, st := range s.server.statements {
+		holes, ok := match(st.text, text)
+		if !ok {
+			continue
+		}
+		if names := slices.Sorted(maps.Keys(params)); !slices.Equal(names, st.params) {
+			return errParameters(st.params, names)
+		}
+		return st.run(s, ctx, call{holes, params, out})
+	}
+	s.server.cfg.Log("unknown statement: %s", text)
+	return errUnknownStatement(text)
+}
