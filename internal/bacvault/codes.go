@@ -30,6 +30,7 @@ const (
 	CodeTargetExists   Code = "target.exists"
 
 	CodeDiskFull Code = "preflight.disk"
+	CodeFiltered Code = "preflight.filtered"
 
 	CodeExportFailed   Code = "export.failed"
 	CodeExportStalled  Code = "export.stalled"
@@ -88,6 +89,8 @@ var codes = map[Code]codeInfo{
 	CodeTargetExists:   {Refused, "Name a target database that does not exist; a restore never writes into an existing one."},
 
 	CodeDiskFull: {Terminal, "Give the work folder (BACVAULT_WORK_DIR) more room."},
+
+	CodeFiltered: {Refused, "Exempt the identity from the security policies and grant it UNMASK, then ask again."},
 
 	CodeExportFailed:   {Retry, "Read sqlpackage's last lines in this event."},
 	CodeExportStalled:  {Retry, "sqlpackage showed no sign of life for BACVAULT_STALL_TIMEOUT and was ended."},

@@ -56,6 +56,7 @@ type EventData struct {
 	Tables       []TableCheck    `json:"tables,omitempty"`
 	Findings     []string        `json:"findings,omitempty"`
 	Stages       []StageTime     `json:"stages,omitempty"`
+	Proof        *Proof          `json:"proof,omitempty"`
 	Failure      *FailureData    `json:"failure,omitempty"`
 	Request      json.RawMessage `json:"request,omitempty"`
 }

@@ -16,7 +16,9 @@ type Progress struct {
 	Done    bool          `json:"done"`
 	Elapsed time.Duration `json:"elapsedNs,omitempty"`
 	Note    string        `json:"note,omitempty"`
-	At      time.Time     `json:"at"`
+	// Ended says that the run is over, however it ended; nothing more comes of it.
+	Ended bool      `json:"ended,omitempty"`
+	At    time.Time `json:"at"`
 }
 
 // Report takes progress. It must not block.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Table names a table as the server does: unquoted.
@@ -80,4 +81,17 @@ func Compare(want, got Rows) []Difference {
 		}
 	}
 	return out
+}
+
+// Describe names the first differences and counts the rest.
+func Describe(diff []Difference) string {
+	const most = 5
+	var out []string
+	for _, d := range diff[:min(len(diff), most)] {
+		out = append(out, d.String())
+	}
+	if more := len(diff) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, "; ")
 }

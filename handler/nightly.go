@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+var errRunLimit = errors.New("the run took longer than BACVAULT_RUN_TIMEOUT")
+
+// nightlyBackup is the timer: it queues one backup request for each protected database. A failed send fails the
+// invocation, which the host repeats; requests that were sent already are dropped by duplicate detection.
+func (h *handler) nightlyBackup(ctx context.Context, inv invocation) (answer, error) {
+	f, err := inv.firing()
+	if err != nil {
+		return answer{}, err
+	}
+	by := "timer"
+	switch {
+	case f.AdHoc:
+		by = "timer, started by hand"
+	case f.PastDue:
+		by = "timer, past due"
+	}
+	sent, err := h.app.QueueBackups(ctx, f.Slot, by)
+	h.log.queued(f.Slot, len(sent), by, err)
+	if err != nil {
+		return answer{}, fmt.Errorf("queue the backups of slot %s (%d queued): %w", f.Slot, len(sent), err)
+	}
+	return answer{Logs: []string{fmt.Sprintf("slot %s: %d backup requests queued", f.Slot, len(sent))}}, nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/bus"
+	"github.com/bacvault/bacvault/internal/restore"
+)
+
+// restore is the function that a message on restore-requests starts: one restore, or one drill.
+func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
+	m, err := inv.message()
+	if err != nil {
+		return answer{}, err
+	}
+	req, err := bacvault.ParseRestoreRequest(m.Body, m.Delivery)
+	if err != nil {
+		return answer{}, h.settle(ctx, h.rejected(bacvault.RestoreQueue, m, err))
+	}
+	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, errRunLimit)
+	defer cancel()
+	data, err := h.restoreOrDrill(runCtx, req)
+	if ctx.Err() != nil {
+		return answer{}, context.Cause(ctx) // we are being stopped: unsettled, the message comes again
+	}
+	o, err := h.restoreOutcome(m, req, data, err)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{}, h.settle(ctx, o)
+}
+
+func (h *handler) restoreOrDrill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.EventData, error) {
+	if req.Kind == bacvault.KindDrill {
+		p, err := h.app.Drill(ctx, req)
+		return bacvault.EventData{Server: req.Server, Database: req.Name, Slot: &p.Slot, Blob: &bacvault.Blob{Name: p.Blob}, Proof: &p}, err
+	}
+	res, err := h.app.Restore(ctx, req)
+	return bacvault.EventData{
+		Server: req.Server, Database: req.Name, Slot: res.Slot, Blob: &res.Blob, Target: &res.Target, Tables: res.Tables,
+		Findings: res.Findings, Stages: res.Stages, AlreadyDone: res.AlreadyDone, Unmanifested: res.Unmanifested,
+	}, err
+}
+
+func (h *handler) restoreOutcome(m message, req bacvault.RestoreRequest, data bacvault.EventData, err error) (outcome, error) {
+	good, bad := bacvault.RestoreCompleted, bacvault.RestoreFailed
+	if req.Kind == bacvault.KindDrill {
+		good, bad = bacvault.DrillPassed, bacvault.DrillFailed
+	}
+	if err == nil {
+		e := h.app.Event(good, req.ID, req.Attempt, req.Database.String(), data)
+		return outcome{queue: bacvault.RestoreQueue, msg: m, event: &e}, nil
+	}
+	var busy *restore.Busy
+	if errors.As(err, &busy) {
+		req.Deferrals++
+		body, err := marshal(req)
+		return h.waiting(bacvault.RestoreQueue, m, body, req.MessageID(), req.Deferrals), err
+	}
+	f := bacvault.AsFailure(err, "")
+	h.log.runFailed(req.Database, req.ID, req.Attempt, f)
+	original, err := marshal(req)
+	if err != nil {
+		return outcome{}, err
+	}
+	e := h.app.Event(bad, req.ID, req.Attempt, req.Database.String(), bacvault.EventData{
+		Server: req.Server, Database: req.Name, Slot: req.Slot, Target: &bacvault.Database{Server: req.Server, Name: req.TargetDatabase},
+		Final: true, Failure: f.Data(), Request: original,
+	})
+	attempt := req.Attempt
+	req.Attempt++
+	next, err := marshal(req)
+	return h.failed(bacvault.RestoreQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), err
+}

@@ -1,0 +1,141 @@
+// Package app is the composition: settings and a credential in, wired runs out, in plain statements.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/bacvault/bacvault/internal/azuresql"
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/bus"
+	"github.com/bacvault/bacvault/internal/config"
+	"github.com/bacvault/bacvault/internal/gate"
+	"github.com/bacvault/bacvault/internal/sqlpackage"
+	"github.com/bacvault/bacvault/internal/state"
+	"github.com/bacvault/bacvault/internal/vault"
+	"github.com/google/uuid"
+)
+
+// sqlScope is the audience of Azure SQL's tokens.
+const sqlScope = "https://database.windows.net/.default"
+
+// Options is what a main gives beside the settings.
+type Options struct {
+	Version string
+	Environ []string        // for sqlpackage, which finds the managed identity's endpoint there
+	Report  bacvault.Report // must not block
+}
+
+// App is everything wired. It is safe for concurrent use.
+type App struct {
+	cfg      config.Config
+	opts     Options
+	bus      *bus.Bus
+	vault    *vault.Vault
+	gate     *gate.Gate
+	state    *state.State
+	sql      *azuresql.Server
+	tool     *sqlpackage.Tool
+	progress *progressWriter
+}
+
+// New wires the rooms. It calls nothing outside, so that the handler is ready in milliseconds.
+func New(c config.Config, o Options) (*App, error) {
+	cred, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(c.ClientID)})
+	if err != nil {
+		return nil, fmt.Errorf("managed identity: %w", err)
+	}
+	a := &App{cfg: c, opts: o}
+	if a.bus, err = bus.New(bus.Config{Namespace: c.BusNamespace, Credential: cred, ConnectionString: c.BusEmulator}); err != nil {
+		return nil, err
+	}
+	if a.vault, err = vault.New(vault.Config{ContainerURL: c.VaultURL(), Credential: cred}); err != nil {
+		return nil, err
+	}
+	if a.gate, err = gate.New(gate.Config{
+		ManagementEndpoint: c.ARMEndpoint, ManagementAudience: c.ARMAudience, SubscriptionID: c.VaultSubscription, ResourceGroup: c.VaultResourceGroup,
+		Account: c.VaultAccount, Container: c.VaultContainer, ContainerURL: c.VaultURL(), Credential: cred, NoManagementPlane: c.NoManagementPlane,
+	}); err != nil {
+		return nil, err
+	}
+	if a.state, err = state.New(state.Config{ContainerURL: c.StateURL(), Credential: cred, LeaseSeconds: c.LeaseSeconds}); err != nil {
+		return nil, err
+	}
+	if a.sql, err = azuresql.New(azuresql.Config{Address: c.SQLAddress(), Token: token(cred)}); err != nil {
+		return nil, err
+	}
+	a.tool = sqlpackage.New(sqlpackage.Config{
+		Path: c.SQLPackage, ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return o.Environ },
+	})
+	a.progress = newProgressWriter(a.state)
+	return a, nil
+}
+
+func token(cred azcore.TokenCredential) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
+		return t.Token, err
+	}
+}
+
+// Close ends what is open.
+func (a *App) Close(ctx context.Context) error {
+	a.progress.close()
+	a.sql.Close()
+	return a.bus.Close(ctx)
+}
+
+// report tells the main and, without waiting, the state container.
+func (a *App) report(p bacvault.Progress) {
+	if a.opts.Report != nil {
+		a.opts.Report(p)
+	}
+	a.progress.take(p)
+}
+
+// source is the CloudEvents source of our events.
+const source = "/bacvault"
+
+// Event makes an event of ours.
+func (a *App) Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event {
+	return bacvault.NewEvent(t, request, attempt, source+"/"+a.cfg.SQLServer, subject, time.Now(), d)
+}
+
+// Publish sends an event to the topic.
+func (a *App) Publish(ctx context.Context, e bacvault.Event) error { return a.bus.Publish(ctx, e) }
+
+// Send puts a request into a queue.
+func (a *App) Send(ctx context.Context, queue string, m bus.Message) error {
+	return a.bus.Send(ctx, queue, m)
+}
+
+// Complete takes a message off its queue.
+func (a *App) Complete(ctx context.Context, queue, lockToken string) error {
+	return a.bus.Complete(ctx, queue, lockToken)
+}
+
+// DeadLetter puts a message aside.
+func (a *App) DeadLetter(ctx context.Context, queue, lockToken, reason, description string) error {
+	return a.bus.DeadLetter(ctx, queue, lockToken, reason, description)
+}
+
+// newRun names a run.
+func newRun() string { return uuid.NewString()[:8] }
+
+// host is what the lease's holder is called.
+func host() string {
+	h, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return h
+}
+
+// errNothingProtected is a nightly run that would have been silent.
+var errNothingProtected = errors.New("SQL_DATABASE_NAME is * and the server shows no database to protect")

@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/backup"
+	"github.com/bacvault/bacvault/internal/bacpac"
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/gate"
+	"github.com/bacvault/bacvault/internal/sqlpackage"
+	"github.com/bacvault/bacvault/internal/state"
+	"github.com/bacvault/bacvault/internal/vault"
+	"golang.org/x/sys/unix"
+)
+
+// Backup makes one backup.
+func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Result, error) {
+	id := newRun()
+	defer a.report(bacvault.Progress{Run: id, Ended: true})
+	b := &backup.Backup{
+		Server: backupServer{a}, Vault: backupVault{a}, State: backupState{a}, Protects: a.cfg.Protects,
+		Posture: a.gate.Observe, Judge: a.judge, Export: a.export, Verify: verify, ToolVersion: a.tool.Version,
+		AppVersion: a.opts.Version, Consistency: bacvault.Consistency(a.cfg.Consistency), WorkDir: a.cfg.WorkDir,
+		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
+	return b.Run(ctx, req)
+}
+
+func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
+	return gate.Judge(p, gate.Requirement{
+		MinDays: a.cfg.MinRetentionDays, AllowUnlockedUntil: a.cfg.AllowUnlockedUntil, AllowUnlockedReason: a.cfg.AllowUnlockedReason,
+	}, time.Now())
+}
+
+func (a *App) export(ctx context.Context, database, file, workDir string, report func(string)) error {
+	_, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
+		Address: a.cfg.SQLAddress(), Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(l.Text) },
+	})
+	return err
+}
+
+// verify walks the archive. What it can't count it refuses.
+func verify(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Rows, error) {
+	rep, err := bacpac.Verify(ctx, r, size, bacpac.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return rep.Rows(), nil
+}
+
+// freeBytes is what an unprivileged process may still write below a folder.
+func freeBytes(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}
+
+// The adapters return concrete types and the runs name small interfaces: what lies between is here, and nothing else.
+
+type backupServer struct{ *App }
+
+func (s backupServer) Copy(ctx context.Context, source, target string) error {
+	return s.sql.Copy(ctx, source, target, s.cfg.CopyObjective, s.cfg.CopyTimeout)
+}
+
+func (s backupServer) Drop(ctx context.Context, database string) error {
+	return s.sql.Drop(ctx, database)
+}
+
+func (s backupServer) Exists(ctx context.Context, database string) (bool, error) {
+	_, ok, err := s.sql.Exists(ctx, database)
+	return ok, err
+}
+
+func (s backupServer) Count(ctx context.Context, database string) (bacvault.Rows, error) {
+	return s.sql.Count(ctx, database)
+}
+
+func (s backupServer) Preflight(ctx context.Context, database string) (backup.Facts, error) {
+	f, err := s.sql.Preflight(ctx, database)
+	return backup.Facts(f), err
+}
+
+type backupVault struct{ *App }
+
+func (v backupVault) Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error) {
+	return v.vault.Manifest(ctx, d, s)
+}
+
+func (v backupVault) Head(ctx context.Context, blob string) (backup.Stored, bool, error) {
+	s, ok, err := v.vault.Head(ctx, blob)
+	return backup.Stored{Blob: s.Blob, Created: s.Created}, ok, err
+}
+
+func (v backupVault) Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (backup.Staged, error) {
+	s, err := v.vault.Stage(ctx, blob, r, size, nil)
+	return staged{v.App, s}, err
+}
+
+func (v backupVault) PutManifest(ctx context.Context, m bacvault.Manifest) error {
+	return v.vault.PutManifest(ctx, m)
+}
+
+type staged struct {
+	app *App
+	vault.Staged
+}
+
+func (s staged) SHA256() string { return s.Staged.SHA256 }
+
+func (s staged) Commit(ctx context.Context, metadata map[string]string) (backup.Stored, error) {
+	st, err := s.app.vault.Commit(ctx, s.Staged, metadata, s.app.cfg.AccessTier)
+	return backup.Stored{Blob: st.Blob, Created: st.Created}, err
+}
+
+type backupState struct{ *App }
+
+func (s backupState) Acquire(ctx context.Context, d bacvault.Database, h backup.Holder) (context.Context, backup.Lease, *backup.Holder, error) {
+	l, by, err := s.state.Acquire(ctx, "backup/"+d.Prefix(), state.Holder{Run: h.Run, Request: h.Request, Slot: h.Slot, Since: time.Now().UTC(), Host: host()})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if by != nil {
+		return nil, nil, &backup.Holder{Run: by.Run, Request: by.Request, Slot: by.Slot}, nil
+	}
+	ctx, stop := l.Run(ctx)
+	return ctx, heldLease{l, stop}, nil, nil
+}
+
+func (s backupState) SavePending(ctx context.Context, m bacvault.Manifest) error {
+	return s.state.SavePending(ctx, m)
+}
+
+func (s backupState) Pending(ctx context.Context, d bacvault.Database, slot bacvault.Slot) (bacvault.Manifest, bool, error) {
+	return s.state.Pending(ctx, d, slot)
+}
+
+func (s backupState) DropPending(ctx context.Context, d bacvault.Database, slot bacvault.Slot) error {
+	return s.state.DropPending(ctx, d, slot)
+}
+
+// heldLease stops the renewal before it lets go, so that no renewal can outlive the run.
+type heldLease struct {
+	*state.Lease
+	stop func()
+}
+
+func (h heldLease) Release(ctx context.Context) error {
+	h.stop()
+	return h.Lease.Release(ctx)
+}

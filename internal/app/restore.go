@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/drill"
+	"github.com/bacvault/bacvault/internal/restore"
+	"github.com/bacvault/bacvault/internal/sqlpackage"
+	"github.com/bacvault/bacvault/internal/state"
+)
+
+// Restore brings one backup back.
+func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error) {
+	id := newRun()
+	defer a.report(bacvault.Progress{Run: id, Ended: true})
+	r := &restore.Restore{
+		Server: restoreServer{a}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verify,
+		Import: a.importArchive, ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
+		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
+	return r.Run(ctx, req)
+}
+
+// Drill proves one backup.
+func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error) {
+	d := drill.Drill{
+		Restore: func(ctx context.Context, req bacvault.RestoreRequest) (drill.Restored, error) {
+			res, err := a.Restore(ctx, req)
+			out := drill.Restored{Blob: res.Blob.Name, Tables: res.Tables}
+			if res.Slot != nil {
+				out.Slot = *res.Slot
+			}
+			return out, err
+		},
+		Drop: a.sql.Drop, PutProof: a.vault.PutProof, Now: time.Now,
+	}
+	return d.Run(ctx, req)
+}
+
+func (a *App) importArchive(ctx context.Context, i restore.Import, report func(string)) error {
+	_, err := a.tool.Import(ctx, sqlpackage.ImportSpec{
+		Address: a.cfg.SQLAddress(), Database: i.Database, File: i.File, WorkDir: i.WorkDir, ServiceObjective: i.ServiceObjective,
+		Edition: i.Edition, MaxSizeGB: i.MaxSizeGB, Report: func(l sqlpackage.Line) { report(l.Text) },
+	})
+	return err
+}
+
+type restoreServer struct{ *App }
+
+func (s restoreServer) Exists(ctx context.Context, database string) (bool, time.Time, error) {
+	i, ok, err := s.sql.Exists(ctx, database)
+	return ok, i.Created, err
+}
+
+func (s restoreServer) Drop(ctx context.Context, database string) error {
+	return s.sql.Drop(ctx, database)
+}
+
+func (s restoreServer) Count(ctx context.Context, database string) (bacvault.Rows, error) {
+	return s.sql.Count(ctx, database)
+}
+
+func (s restoreServer) Health(ctx context.Context, database string) (findings []string, err error) {
+	h, err := s.sql.Health(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{h.DisabledIndexes, "indexes are disabled"},
+		{h.UntrustedForeignKeys, "foreign keys are not trusted"},
+		{h.UntrustedChecks, "check constraints are not trusted"},
+	} {
+		if c.n > 0 {
+			findings = append(findings, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return findings, nil
+}
+
+type restoreVault struct{ *App }
+
+func (v restoreVault) Catalogue(ctx context.Context, d bacvault.Database) (out []restore.Entry, err error) {
+	list, err := v.vault.Catalogue(ctx, d)
+	for _, e := range list {
+		out = append(out, restore.Entry{Blob: e.Blob, Slot: e.Slot, HasManifest: e.HasManifest, Proofs: e.Proofs})
+	}
+	return out, err
+}
+
+func (v restoreVault) ReadManifest(ctx context.Context, name string) (bacvault.Manifest, bool, error) {
+	return v.vault.ReadManifest(ctx, name)
+}
+
+func (v restoreVault) Head(ctx context.Context, blob string) (int64, bool, error) {
+	s, ok, err := v.vault.Head(ctx, blob)
+	return s.Blob.Size, ok, err
+}
+
+func (v restoreVault) Fetch(ctx context.Context, blob string, f *os.File, size int64) (string, error) {
+	return v.vault.Fetch(ctx, blob, f, size, nil)
+}
+
+type restoreState struct{ *App }
+
+func (s restoreState) Acquire(ctx context.Context, target bacvault.Database, run, request string) (context.Context, restore.Lease, string, error) {
+	l, by, err := s.state.Acquire(ctx, "restore/"+target.Prefix(), state.Holder{Run: run, Request: request, Since: time.Now().UTC(), Host: host()})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if by != nil {
+		return nil, nil, fmt.Sprintf("run %s (request %s)", by.Run, by.Request), nil
+	}
+	ctx, stop := l.Run(ctx)
+	return ctx, heldLease{l, stop}, "", nil
+}
+
+func markKey(target bacvault.Database) string { return "restores/" + target.Prefix() }
+
+func (s restoreState) SaveMark(ctx context.Context, target bacvault.Database, m restore.Mark) error {
+	return s.state.PutNote(ctx, markKey(target), m)
+}
+
+func (s restoreState) Mark(ctx context.Context, target bacvault.Database) (m restore.Mark, ok bool, err error) {
+	ok, err = s.state.Note(ctx, markKey(target), &m)
+	return m, ok, err
+}

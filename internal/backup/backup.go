@@ -1,0 +1,225 @@
+// Package backup is one backup, from request to manifest: the story in order.
+package backup
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// Server is what a backup asks the source server.
+type Server interface {
+	Copy(ctx context.Context, source, target string) error
+	Drop(ctx context.Context, database string) error
+	Exists(ctx context.Context, database string) (bool, error)
+	Count(ctx context.Context, database string) (bacvault.Rows, error)
+	Preflight(ctx context.Context, database string) (Facts, error)
+}
+
+// Facts is what the preflight looks at. UsedBytes is the space that the data takes.
+type Facts struct {
+	UsedBytes         int64
+	CanSelect         bool
+	CanViewDefinition bool
+	SecurityPolicies  int
+	MaskedColumns     int
+	Unmask            bool
+}
+
+// Vault is the write-once store.
+type Vault interface {
+	Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
+	Head(ctx context.Context, blob string) (Stored, bool, error)
+	Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (Staged, error)
+	PutManifest(ctx context.Context, m bacvault.Manifest) error
+}
+
+// Staged is an archive whose blocks lie in the store and are not a blob yet.
+type Staged interface {
+	SHA256() string
+	// Commit makes it one, create-only: the point of no return.
+	Commit(ctx context.Context, metadata map[string]string) (Stored, error)
+}
+
+// Stored is a blob as the store describes it.
+type Stored struct {
+	Blob    bacvault.Blob
+	Created time.Time
+}
+
+// Lease keeps other runs off a database.
+type Lease interface {
+	// Held asks the store now.
+	Held(ctx context.Context) error
+	Release(ctx context.Context) error
+}
+
+// Holder says who holds a lease.
+type Holder struct {
+	Run, Request string
+	Slot         bacvault.Slot
+}
+
+// Busy is how a run ends that found another one at work on the database.
+type Busy struct{ Holder Holder }
+
+// Error says who is at work.
+func (b *Busy) Error() string {
+	return fmt.Sprintf("run %s (request %s, slot %s) is at work on this database", b.Holder.Run, b.Holder.Request, b.Holder.Slot)
+}
+
+// State is what outlives a killed run.
+type State interface {
+	// Acquire gives a lease, and a context that ends when it is lost; or the present holder.
+	Acquire(ctx context.Context, d bacvault.Database, h Holder) (context.Context, Lease, *Holder, error)
+	SavePending(ctx context.Context, m bacvault.Manifest) error
+	Pending(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
+	DropPending(ctx context.Context, d bacvault.Database, s bacvault.Slot) error
+}
+
+// Backup is what every run needs.
+type Backup struct {
+	Server   Server
+	Vault    Vault
+	State    State
+	Protects func(server, database string) bool
+	// Posture observes the vault's immutability; Judge says whether it is enough, and why it passed if it only just did.
+	Posture func(ctx context.Context) (bacvault.Posture, error)
+	Judge   func(p bacvault.Posture) (degraded []string, f *bacvault.Failure)
+	Export  func(ctx context.Context, database, file, workDir string, report func(note string)) error
+	// Verify reads the whole archive and counts each table's rows.
+	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Rows, error)
+
+	ToolVersion func(ctx context.Context) (string, error)
+	AppVersion  string
+	Consistency bacvault.Consistency
+	WorkDir     string
+	FreeBytes   func(dir string) (int64, error)
+	Now         func() time.Time
+	NewRun      func() string
+	Report      bacvault.Report
+}
+
+// Result is a finished backup.
+type Result struct {
+	Manifest    bacvault.Manifest
+	AlreadyDone bool
+	Findings    []string // what a person should know although it succeeded
+}
+
+// cleanLimit bounds the clean-up, which outlives a cancelled run.
+const cleanLimit = 2 * time.Minute
+
+// Run makes one backup. It ends in a result, a *Busy, or an error that bacvault.AsFailure understands. Whatever kills it
+// at whatever step, running the same request again ends right.
+func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Result, err error) {
+	r := &run{Backup: b, req: req, id: b.NewRun(), slot: *req.Slot}
+
+	done, err := r.admit(ctx)
+	if err != nil || done {
+		return r.result, err
+	}
+	ctx, err = r.lease(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		if cerr := r.clean(ctx); cerr != nil {
+			res.Findings = append(res.Findings, "clean-up: "+cerr.Error())
+		}
+	}()
+	if done, err = r.adopt(ctx); err != nil || done {
+		return r.result, err
+	}
+	for _, step := range []struct {
+		stage bacvault.Stage
+		do    func(context.Context) error
+	}{
+		{bacvault.StageGate, r.gate},
+		{bacvault.StageCopy, r.copy},
+		{bacvault.StagePreflight, r.preflight},
+		{bacvault.StageCount, r.count},
+		{bacvault.StageExport, r.export},
+		{bacvault.StageVerify, r.verifyAndStage},
+		{bacvault.StageCommit, r.commit},
+		{bacvault.StageManifest, r.manifest},
+	} {
+		if err := r.stage(ctx, step.stage, step.do); err != nil {
+			return Result{}, err
+		}
+	}
+	return r.result, nil
+}
+
+// run is one run's memory.
+type run struct {
+	*Backup
+	req    bacvault.BackupRequest
+	id     string
+	slot   bacvault.Slot
+	result Result
+
+	held     Lease
+	dir      string
+	copied   string // the copy's name, once we may have made it
+	exported string // the database that the export reads
+	posture  bacvault.Posture
+	degraded []string
+	source   bacvault.Rows
+	archive  bacvault.Rows
+	tool     string
+	file     *os.File
+	size     int64
+	staged   Staged
+	stored   Stored
+	pending  bacvault.Manifest
+	stages   []bacvault.StageTime
+}
+
+// stage runs one step, tells its start and end, and names it in the failure.
+func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return bacvault.AsFailure(err, s)
+	}
+	start := r.Now()
+	r.report(s, false, 0, "")
+	err := do(ctx)
+	// A lost lease ends the context: the cause is then the truth, and what the step says only a symptom.
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	end := r.Now()
+	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
+	if err != nil {
+		f := bacvault.AsFailure(err, s)
+		if f.Exists == "" {
+			f.Exists = r.exists()
+		}
+		r.report(s, true, end.Sub(start), f.Error())
+		return f
+	}
+	r.report(s, true, end.Sub(start), "")
+	return nil
+}
+
+func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
+	r.Report(bacvault.Progress{
+		Run: r.id, Kind: "backup", Database: r.req.Database, Slot: &r.slot, Request: r.req.ID, Attempt: r.req.Attempt,
+		Stage: s, Done: done, Elapsed: took, Note: note, At: r.Now(),
+	})
+}
+
+// exists says what a failed run leaves in the vault.
+func (r *run) exists() string {
+	switch {
+	case r.stored.Blob.Name != "":
+		return "the blob " + r.stored.Blob.Name + " exists without a manifest; the same request finishes it"
+	case r.staged != nil:
+		return "nothing was written to the vault; staged blocks lapse by themselves"
+	}
+	return "nothing was written to the vault"
+}

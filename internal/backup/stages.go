@@ -1,0 +1,323 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"golang.org/x/sync/errgroup"
+)
+
+// admit refuses a database that is not ours to protect, and ends the run where the slot's manifest is already there.
+func (r *run) admit(ctx context.Context) (done bool, err error) {
+	err = r.stage(ctx, bacvault.StageAdmit, func(ctx context.Context) error {
+		if !r.Protects(r.req.Server, r.req.Name) {
+			return bacvault.Fail(bacvault.CodeRequestUnknownDB, "%s is not a database that this app protects", r.req.Database)
+		}
+		done, err = r.alreadyDone(ctx)
+		return err
+	})
+	return done, err
+}
+
+func (r *run) alreadyDone(ctx context.Context) (bool, error) {
+	m, ok, err := r.Vault.Manifest(ctx, r.req.Database, r.slot)
+	if ok && err == nil {
+		r.result = Result{Manifest: m, AlreadyDone: true}
+	}
+	return ok && err == nil, err
+}
+
+// lease keeps every other run off this database; the context that comes back ends when the lease is lost.
+func (r *run) lease(ctx context.Context) (context.Context, error) {
+	leased := ctx
+	err := r.stage(ctx, bacvault.StageLease, func(ctx context.Context) error {
+		c, l, by, err := r.State.Acquire(ctx, r.req.Database, Holder{Run: r.id, Request: r.req.ID, Slot: r.slot})
+		if err != nil {
+			return err
+		}
+		if by != nil {
+			return &Busy{Holder: *by}
+		}
+		leased, r.held = c, l
+		return nil
+	})
+	var busy *Busy
+	if errors.As(err, &busy) {
+		return nil, busy
+	}
+	return leased, err
+}
+
+// adopt finishes what an earlier run of the slot left: it may have been killed between commit and manifest. Read again
+// under the lease, for the run that held it until now may have ended since we were admitted.
+func (r *run) adopt(ctx context.Context) (done bool, err error) {
+	if done, err = r.alreadyDone(ctx); err != nil || done {
+		return done, err
+	}
+	blob := r.req.BlobName(r.slot)
+	stored, ok, err := r.Vault.Head(ctx, blob)
+	if err != nil || !ok {
+		return false, err
+	}
+	err = r.stage(ctx, bacvault.StageManifest, func(ctx context.Context) error {
+		pending, ok, err := r.State.Pending(ctx, r.req.Database, r.slot)
+		if err != nil {
+			return err
+		}
+		if !ok || pending.Blob.SHA256 != stored.Blob.SHA256 || pending.Blob.Size != stored.Blob.Size {
+			return bacvault.Fail(bacvault.CodeVaultOrphan, "blob %s (%d bytes) has no manifest, and no prepared one fits it", blob, stored.Blob.Size)
+		}
+		r.pending, r.stored = pending, stored
+		return r.finish(ctx)
+	})
+	return err == nil, err
+}
+
+// gate reads the immutability policy and refuses before anything is exported.
+func (r *run) gate(ctx context.Context) error {
+	p, err := r.Posture(ctx)
+	if err != nil {
+		return err
+	}
+	degraded, f := r.Judge(p)
+	if f != nil {
+		return f
+	}
+	r.posture, r.degraded = p, degraded
+	return nil
+}
+
+// copyName is fixed by database and slot, so that the redelivered message finds what a killed run left, and the janitor
+// knows ours by its name.
+func copyName(database string, s bacvault.Slot) string {
+	suffix := "_bacvault_copy_" + s.Time().Format("20060102150405")
+	return cut(database, 128-len(suffix)) + suffix
+}
+
+func cut(s string, n int) string {
+	for len(s) > n {
+		s = s[:len(s)-1]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// copy makes the consistent copy that the export reads.
+func (r *run) copy(ctx context.Context) error {
+	if r.Consistency == bacvault.ConsistencyLive {
+		r.exported = r.req.Name
+		return nil
+	}
+	name := copyName(r.req.Name, r.slot)
+	left, err := r.Server.Exists(ctx, name)
+	if err != nil {
+		return err
+	}
+	if left { // by a run of this very slot that died: we hold the lease, so nobody reads it
+		if err := r.Server.Drop(ctx, name); err != nil {
+			return fmt.Errorf("drop the copy that an earlier run left: %w", err)
+		}
+	}
+	r.copied = name
+	if err := r.Server.Copy(ctx, r.req.Name, name); err != nil {
+		return err
+	}
+	r.exported = name
+	return nil
+}
+
+// preflight finds out before the long part what would make it useless.
+func (r *run) preflight(ctx context.Context) error {
+	f, err := r.Server.Preflight(ctx, r.exported)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !f.CanSelect || !f.CanViewDefinition:
+		return bacvault.Fail(bacvault.CodeSQLDenied, "the identity may not read all of %s (SELECT %t, VIEW DEFINITION %t): rows would be missing silently", r.exported, f.CanSelect, f.CanViewDefinition)
+	case f.SecurityPolicies > 0:
+		return bacvault.Fail(bacvault.CodeFiltered, "%d row-level security policies are enabled in %s: rows would be missing silently", f.SecurityPolicies, r.exported)
+	case f.MaskedColumns > 0 && !f.Unmask:
+		return bacvault.Fail(bacvault.CodeFiltered, "%d columns of %s are masked for this identity: values would be wrong silently", f.MaskedColumns, r.exported)
+	}
+	if err := r.openWorkDir(); err != nil {
+		return err
+	}
+	free, err := r.FreeBytes(r.dir)
+	if err != nil {
+		return err
+	}
+	// sqlpackage buffers table data beside the archive; together they stay under twice the used size.
+	if need := 2 * f.UsedBytes; free < need {
+		return bacvault.Fail(bacvault.CodeDiskFull, "%s has %d MiB free, the export of %d MiB may need %d MiB", r.WorkDir, free>>20, f.UsedBytes>>20, need>>20)
+	}
+	r.tool, err = r.ToolVersion(ctx)
+	return err
+}
+
+// openWorkDir gives the run a folder that is fixed by database: what a killed run left there is thrown away first, and
+// the lease keeps a live one out.
+func (r *run) openWorkDir() error {
+	dir := filepath.Join(r.WorkDir, "backup", filepath.FromSlash(r.req.Prefix()))
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("empty the work folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the work folder: %w", err)
+	}
+	r.dir = dir
+	return nil
+}
+
+// count asks the server for the truth that the archive is held against.
+func (r *run) count(ctx context.Context) (err error) {
+	r.source, err = r.Server.Count(ctx, r.exported)
+	return err
+}
+
+// export runs sqlpackage. Its exit code 0 proves nothing yet.
+func (r *run) export(ctx context.Context) error {
+	path := filepath.Join(r.dir, r.slot.Stamp()+".partial.bacpac")
+	err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.report(bacvault.StageExport, false, 0, note) })
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return bacvault.Fail(bacvault.CodeExportFailed, "sqlpackage ended well and left no archive: %v", err)
+	}
+	r.file = f
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the archive: %w", err)
+	}
+	if info.Size() == 0 {
+		return bacvault.Fail(bacvault.CodeExportFailed, "sqlpackage ended well and left an empty archive")
+	}
+	r.size = info.Size()
+	return nil
+}
+
+// verifyAndStage reads the archive twice at once: for its truth, and into the store as blocks that are no blob yet.
+func (r *run) verifyAndStage(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		rows, err := r.Verify(ctx, r.file, r.size)
+		if err != nil {
+			return err
+		}
+		r.archive = rows
+		return sameRows(r.source, rows)
+	})
+	g.Go(func() (err error) {
+		r.staged, err = r.Vault.Stage(ctx, r.req.BlobName(r.slot), r.file, r.size)
+		return err
+	})
+	return g.Wait()
+}
+
+// sameRows is the line between "a file was uploaded" and "a backup exists".
+func sameRows(source, archive bacvault.Rows) error {
+	diff := bacvault.Compare(source, archive)
+	if len(diff) == 0 {
+		return nil
+	}
+	return bacvault.Fail(bacvault.CodeVerifyRows, "the archive differs from the source: %s", bacvault.Describe(diff))
+}
+
+// commit is the point of no return: the policy and the lease are asked once more, the manifest is put where a killed
+// run's successor finds it, then one create-only write makes the staged blocks a blob.
+func (r *run) commit(ctx context.Context) error {
+	if err := r.gate(ctx); err != nil {
+		return err
+	}
+	r.pending = r.prepare()
+	if err := r.State.SavePending(ctx, r.pending); err != nil {
+		return err
+	}
+	if err := r.held.Held(ctx); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stored, err := r.staged.Commit(ctx, map[string]string{
+		"sha256": r.staged.SHA256(), "run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
+	})
+	if err != nil {
+		return err
+	}
+	r.stored = stored
+	return nil
+}
+
+// prepare is the manifest as far as it is known before the commit.
+func (r *run) prepare() bacvault.Manifest {
+	m := bacvault.Manifest{
+		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
+		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
+		Consistency: r.Consistency, Posture: r.posture, Degraded: r.degraded,
+		Tool: bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
+		Request: r.req.Origin(), Stages: r.stages, Tables: []bacvault.TableRows{},
+	}
+	for _, t := range r.source.Tables() {
+		m.Tables = append(m.Tables, bacvault.TableRows{Table: t, Source: r.source[t], Archive: r.archive[t]})
+	}
+	return m
+}
+
+func (r *run) manifest(ctx context.Context) error { return r.finish(ctx) }
+
+// finish writes the manifest. What it adds to the prepared one comes from the stored blob alone, so that whoever
+// finishes writes the same bytes.
+func (r *run) finish(ctx context.Context) error {
+	m := r.pending
+	m.Blob.ETag = r.stored.Blob.ETag
+	m.ProtectedTo = m.Posture.ProtectedUntil(r.stored.Created)
+	if err := r.Vault.PutManifest(ctx, m); err != nil {
+		return err
+	}
+	r.result = Result{Manifest: m}
+	return nil
+}
+
+// clean runs whatever happened, on a context that outlives the run's: the copy, the work folder, the prepared manifest,
+// then the lease.
+func (r *run) clean(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	start := r.Now()
+	r.report(bacvault.StageClean, false, 0, "")
+	var errs []error
+	if r.copied != "" {
+		errs = append(errs, wrap("drop the copy "+r.copied, r.Server.Drop(ctx, r.copied)))
+	}
+	if r.file != nil {
+		errs = append(errs, r.file.Close())
+	}
+	if r.dir != "" {
+		errs = append(errs, wrap("empty the work folder", os.RemoveAll(r.dir)))
+	}
+	if r.result.Manifest.Schema != "" {
+		errs = append(errs, wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)))
+	}
+	errs = append(errs, wrap("release the lease", r.held.Release(ctx)))
+	err := errors.Join(errs...)
+	note := ""
+	if err != nil {
+		note = err.Error()
+	}
+	r.report(bacvault.StageClean, true, r.Now().Sub(start), note)
+	return err
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,183 @@
+// Package bus is Service Bus as we use it: requests out again as later copies, settlement of the message that a run came
+// in, and events.
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/google/uuid"
+)
+
+// callLimit bounds every single call: the library retries within it, and no settlement may hang a run's end.
+const callLimit = time.Minute
+
+// ErrLockLost says that a message is no longer ours to settle. It will be, or was, delivered again, and the run that
+// this delivery asked for is done or not; both are safe, for every run re-reads the truth first.
+var ErrLockLost = errors.New("the message's lock was lost")
+
+// Config says where the namespace is. Either Namespace with Credential, or the emulator's ConnectionString.
+type Config struct {
+	Namespace        string // host or host:port
+	Credential       azcore.TokenCredential
+	ConnectionString string
+	TLS              *tls.Config // nil: the system's roots
+}
+
+// Bus holds one connection, opened at its first use.
+type Bus struct {
+	client *azservicebus.Client
+
+	mu        sync.Mutex
+	senders   map[string]*azservicebus.Sender
+	receivers map[string]*azservicebus.Receiver
+}
+
+// New makes a Bus. It does not connect.
+func New(c Config) (*Bus, error) {
+	opts := &azservicebus.ClientOptions{TLSConfig: c.TLS, ApplicationID: "bacvault"}
+	var client *azservicebus.Client
+	var err error
+	if c.ConnectionString != "" {
+		client, err = azservicebus.NewClientFromConnectionString(c.ConnectionString, opts)
+	} else {
+		client, err = azservicebus.NewClient(c.Namespace, c.Credential, opts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("service bus: %w", err)
+	}
+	return &Bus{client: client, senders: map[string]*azservicebus.Sender{}, receivers: map[string]*azservicebus.Receiver{}}, nil
+}
+
+// Close ends the connection.
+func (b *Bus) Close(ctx context.Context) error { return b.client.Close(ctx) }
+
+// Message is a request on its way to a queue.
+type Message struct {
+	ID   string // duplicate detection drops a second send of one id
+	Body []byte
+	At   time.Time // zero: at once
+}
+
+// Send puts one message into a queue. A send that is repeated after an ambiguous answer is dropped by duplicate
+// detection, so it may be retried.
+func (b *Bus) Send(ctx context.Context, queue string, m Message) error {
+	return b.send(ctx, queue, m.message())
+}
+
+func (m Message) message() *azservicebus.Message {
+	out := &azservicebus.Message{MessageID: &m.ID, Body: m.Body, ContentType: to.Ptr("application/json")}
+	if !m.At.IsZero() {
+		out.ScheduledEnqueueTime = to.Ptr(m.At.UTC())
+	}
+	return out
+}
+
+// Publish sends an event to the topic: the body is the CloudEvent in structured JSON; type and subject stand in the
+// properties too, so that a subscription can filter on them.
+func (b *Bus) Publish(ctx context.Context, e bacvault.Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	return b.send(ctx, bacvault.EventTopic, &azservicebus.Message{
+		MessageID: to.Ptr(e.ID), Subject: to.Ptr(string(e.Type)), Body: body, ContentType: to.Ptr("application/cloudevents+json"),
+		ApplicationProperties: map[string]any{"cloudEvents_type": string(e.Type), "cloudEvents_subject": e.Subject},
+	})
+}
+
+func (b *Bus) send(ctx context.Context, entity string, m *azservicebus.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	s, err := b.sender(entity)
+	if err != nil {
+		return err
+	}
+	if err := s.SendMessage(ctx, m, nil); err != nil {
+		return fmt.Errorf("send to %s: %w", entity, err)
+	}
+	return nil
+}
+
+// Complete takes the message off its queue.
+func (b *Bus) Complete(ctx context.Context, queue, lockToken string) error {
+	return b.settle(ctx, queue, lockToken, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+		return r.CompleteMessage(ctx, m, nil)
+	})
+}
+
+// DeadLetter puts the message aside, with a reason (a failure's code) and a description (its detail).
+func (b *Bus) DeadLetter(ctx context.Context, queue, lockToken, reason, description string) error {
+	return b.settle(ctx, queue, lockToken, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+		return r.DeadLetterMessage(ctx, m, &azservicebus.DeadLetterOptions{Reason: &reason, ErrorDescription: &description})
+	})
+}
+
+// settle renews first: that proves the lock is still ours and mends the links under the client's retry options, which a
+// settle call itself ignores.
+func (b *Bus) settle(ctx context.Context, queue, lockToken string, do func(context.Context, *azservicebus.Receiver, *azservicebus.ReceivedMessage) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	token, err := uuid.Parse(lockToken)
+	if err != nil {
+		return fmt.Errorf("lock token %q: %w", lockToken, err)
+	}
+	r, err := b.receiver(queue)
+	if err != nil {
+		return err
+	}
+	m := &azservicebus.ReceivedMessage{LockToken: token}
+	if err := r.RenewMessageLock(ctx, m, nil); err != nil {
+		return lockLost(fmt.Errorf("renew lock on %s: %w", queue, err))
+	}
+	if err := do(ctx, r, m); err != nil {
+		return lockLost(fmt.Errorf("settle on %s: %w", queue, err))
+	}
+	return nil
+}
+
+func lockLost(err error) error {
+	var sb *azservicebus.Error
+	if errors.As(err, &sb) && sb.Code == azservicebus.CodeLockLost {
+		return fmt.Errorf("%w: %w", ErrLockLost, err)
+	}
+	return err
+}
+
+func (b *Bus) sender(entity string) (*azservicebus.Sender, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.senders[entity]; s != nil {
+		return s, nil
+	}
+	s, err := b.client.NewSender(entity, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", entity, err)
+	}
+	b.senders[entity] = s
+	return s, nil
+}
+
+// receiver opens a receiver for settling only: it is never asked for a message.
+func (b *Bus) receiver(queue string) (*azservicebus.Receiver, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r := b.receivers[queue]; r != nil {
+		return r, nil
+	}
+	r, err := b.client.NewReceiverForQueue(queue, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", queue, err)
+	}
+	b.receivers[queue] = r
+	return r, nil
+}
