@@ -1,0 +1,56 @@
+package sqlpackage
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"github.com/bacvault/bacvault/standin/bacpacfile"
+)
+
+// fromDriver turns what go-mssqldb scans into the value form of bacpacfile.
+func fromDriver(c bacpacfile.Column, v any) (any, error) {
+	switch v := v.(type) {
+	case nil, bool, int64, string, time.Time:
+		return v, nil
+	case float64:
+		if c.Type == "real" {
+			return float32(v), nil
+		}
+		return v, nil
+	case []byte:
+		switch c.Type {
+		case "decimal", "numeric", "money", "smallmoney":
+			return string(v), nil
+		case "uniqueidentifier":
+			if len(v) != 16 {
+				return nil, fmt.Errorf("uniqueidentifier of %d bytes", len(v))
+			}
+			return [16]byte(v), nil
+		}
+		return v, nil
+	}
+	return nil, fmt.Errorf("a %T from the server", v)
+}
+
+// toDriver turns a value form into what CopyIn sends exactly.
+func toDriver(c bacpacfile.Column, v any) (any, error) {
+	switch v := v.(type) {
+	case float32:
+		return float64(v), nil
+	case [16]byte:
+		return v[:], nil
+	case string:
+		switch c.Type {
+		case "char", "varchar", "text":
+			// CopyIn sends a string's UTF-8 as it is, so that the server would read it as code page 1252.
+			b, err := charmap.Windows1252.NewEncoder().Bytes([]byte(v))
+			if err != nil {
+				return nil, fmt.Errorf("text that code page 1252 does not hold: %w", err)
+			}
+			return b, nil
+		}
+	}
+	return v, nil
+}
