@@ -28,8 +28,10 @@ func readReal(t testing.TB, name string) []byte {
 	return b
 }
 
-func verify(b []byte) (bacpac.Report, error) {
-	return bacpac.Verify(context.Background(), bytes.NewReader(b), int64(len(b)), bacpac.Options{})
+func verify(b []byte) (bacpac.Report, error) { return verifyWith(b, bacpac.Options{}) }
+
+func verifyWith(b []byte, o bacpac.Options) (bacpac.Report, error) {
+	return bacpac.Verify(context.Background(), bytes.NewReader(b), int64(len(b)), o)
 }
 
 // wantRows reads the counts that another parser made of the same archive.

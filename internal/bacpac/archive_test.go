@@ -1,0 +1,298 @@
+package bacpac_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+	"testing"
+)
+
+// file is a part of an archive that a test writes. The functions may lie.
+type file struct {
+	name       string
+	data       []byte
+	stored     bool
+	raw        []byte // compressed bytes, in place of those of data
+	size       int64  // declared, where it is not len(data)
+	crc        uint32 // declared, where it is not that of data
+	flags      uint16
+	method     uint16 // where it is neither stored nor deflate
+	descriptor int    // bytes: 12, 16, 20 or 24
+	gap        string // bytes that belong to no part, before this one
+	offset     int64  // added to the header's offset in the directory
+	extra      string // of the local header
+	local      func(header []byte)
+}
+
+// zipped writes an archive as sqlpackage does: sizes in the local headers, no descriptors.
+func zipped(t testing.TB, files ...file) []byte {
+	t.Helper()
+	var out, dir []byte
+	for _, f := range files {
+		raw, method := f.raw, uint16(8)
+		switch {
+		case f.stored:
+			raw, method = f.data, 0
+		case raw == nil:
+			raw = deflated(t, f.data)
+		}
+		if f.method != 0 {
+			method = f.method
+		}
+		size, crc := uint32(len(f.data)), crc32.ChecksumIEEE(f.data)
+		if f.size != 0 {
+			size = uint32(f.size)
+		}
+		if f.crc != 0 {
+			crc = f.crc
+		}
+		out = append(out, f.gap...)
+		offset := uint32(int64(len(out)) + f.offset)
+		lcrc, lsize, lraw := crc, size, uint32(len(raw))
+		if f.descriptor > 0 {
+			lcrc, lsize, lraw = 0, 0, 0
+			f.flags |= 8
+		}
+		h := binary.LittleEndian.AppendUint32(nil, 0x04034b50)
+		h = appendUint16(h, 20, f.flags, method, 0, 0)
+		h = appendUint32(h, lcrc, lraw, lsize)
+		h = appendUint16(h, uint16(len(f.name)), uint16(len(f.extra)))
+		h = append(append(h, f.name...), f.extra...)
+		if f.local != nil {
+			f.local(h)
+		}
+		out = append(append(out, h...), raw...)
+		if f.descriptor == 16 || f.descriptor == 24 {
+			out = appendUint32(out, 0x08074b50)
+		}
+		switch {
+		case f.descriptor >= 20:
+			out = appendUint32(out, crc, uint32(len(raw)), 0, size, 0)
+		case f.descriptor > 0:
+			out = appendUint32(out, crc, uint32(len(raw)), size)
+		}
+		dir = appendUint32(dir, 0x02014b50)
+		dir = appendUint16(dir, 45, 20, f.flags, method, 0, 0)
+		dir = appendUint32(dir, crc, uint32(len(raw)), size)
+		dir = appendUint16(dir, uint16(len(f.name)), 0, 0, 0, 0)
+		dir = appendUint32(dir, 0, offset)
+		dir = append(dir, f.name...)
+	}
+	at := uint32(len(out))
+	out = append(out, dir...)
+	out = appendUint32(out, 0x06054b50)
+	out = appendUint16(out, 0, 0, uint16(len(files)), uint16(len(files)))
+	out = appendUint32(out, uint32(len(dir)), at)
+	return appendUint16(out, 0)
+}
+
+// zip64End replaces the end of an archive by a zip64 one.
+func zip64End(b []byte) []byte {
+	end := b[len(b)-22:]
+	n, size, offset := uint64(binary.LittleEndian.Uint16(end[10:])), uint64(binary.LittleEndian.Uint32(end[12:])), uint64(binary.LittleEndian.Uint32(end[16:]))
+	out := bytes.Clone(b[:len(b)-22])
+	at := uint64(len(out))
+	out = appendUint32(out, 0x06064b50)
+	out = appendUint64(out, 44)
+	out = appendUint16(out, 45, 45)
+	out = appendUint32(out, 0, 0)
+	out = appendUint64(out, n, n, size, offset)
+	out = appendUint32(out, 0x07064b50, 0)
+	out = appendUint64(out, at)
+	out = appendUint32(out, 1, 0x06054b50)
+	out = appendUint16(out, 0, 0, 0xffff, 0xffff)
+	out = appendUint32(out, 0xffffffff, 0xffffffff)
+	return appendUint16(out, 0)
+}
+
+func appendUint16(b []byte, vs ...uint16) []byte {
+	for _, v := range vs {
+		b = binary.LittleEndian.AppendUint16(b, v)
+	}
+	return b
+}
+
+func appendUint32(b []byte, vs ...uint32) []byte {
+	for _, v := range vs {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+func appendUint64(b []byte, vs ...uint64) []byte {
+	for _, v := range vs {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	return b
+}
+
+func deflated(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// unzipped takes an archive apart with the standard library.
+func unzipped(t testing.TB, b []byte) []file {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []file
+	for _, f := range r.File {
+		rc, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rc.Close(); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file{name: f.Name, data: data, stored: f.Method == zip.Store})
+	}
+	return files
+}
+
+// find gives the file of a name.
+func find(t testing.TB, files []file, name string) *file {
+	t.Helper()
+	for i := range files {
+		if files[i].name == name {
+			return &files[i]
+		}
+	}
+	t.Fatalf("no file %s", name)
+	return nil
+}
+
+// column is a column of a table that a test makes up. Numbers below 0 are not written.
+type column struct {
+	typ                      string
+	length, precision, scale int
+	max, notNull             bool
+	alias                    bool // behind an alias type of this type
+	computed                 bool
+	external                 string // a type that is not built in
+	extra                    string // XML inside the column
+}
+
+// testTable is a table that a test makes up; columns are named c1, c2 and so on.
+type testTable struct {
+	schema, name string
+	columns      []column
+	parts        []string
+}
+
+// archiveOf writes a whole bacpac with the tables.
+func archiveOf(t testing.TB, tables ...testTable) []byte {
+	t.Helper()
+	return zipped(t, filesOf(tables...)...)
+}
+
+func filesOf(tables ...testTable) []file {
+	model := modelOf(tables...)
+	var rels, phase strings.Builder
+	var data []file
+	for i, tb := range tables {
+		if i > 0 {
+			phase.WriteByte(',')
+		}
+		fmt.Fprintf(&phase, "%s.%s", tb.schema, tb.name)
+		for j, part := range tb.parts {
+			name := fmt.Sprintf("Data/%s.%s/TableData-%03d-00000.BCP", strings.ReplaceAll(tb.schema, " ", "%20"), strings.ReplaceAll(tb.name, " ", "%20"), j)
+			data = append(data, file{name: name, data: []byte(part)})
+			fmt.Fprintf(&rels, `<Relationship Type="table=%s" Target="/%s" Id="T%d.%d" /><Relationship Type="schema=%s" Target="/%s" Id="S%d.%d" />`,
+				tb.name, name, i, j, tb.schema, name, i, j)
+		}
+	}
+	files := []file{
+		{name: "model.xml", data: model},
+		{name: "DacMetadata.xml", data: []byte(`<DacType><Name>made</Name><Version>0.0.0.0</Version></DacType>`)},
+		{name: "[Content_Types].xml", data: []byte(`<Types><Default Extension="xml" ContentType="text/xml" /><Default Extension="BCP" ContentType="application/octet-stream" /><Default Extension="rels" ContentType="text/xml" /></Types>`)},
+	}
+	files = append(files, data...)
+	if len(data) > 0 {
+		files = append(files, file{name: "_rels/.rels", stored: true, data: []byte("<Relationships>" + rels.String() + "</Relationships>")})
+	}
+	return append(files, file{name: "Origin.xml", stored: true, data: originOf(model, len(tables), phase.String())})
+}
+
+func originOf(model []byte, tables int, phase string) []byte {
+	return fmt.Appendf(nil, `<DacOrigin><PackageProperties><Version>3.1.0.0</Version><ContainsExportedData>true</ContainsExportedData></PackageProperties>`+
+		`<Server><ObjectCounts><Table>%d</Table></ObjectCounts></Server>`+
+		`<Checksums><Checksum Uri="/model.xml">%X</Checksum></Checksums><DataPhaseTables>%s</DataPhaseTables></DacOrigin>`, tables, sha256.Sum256(model), phase)
+}
+
+func modelOf(tables ...testTable) []byte {
+	var b bytes.Buffer
+	b.WriteString(`<?xml version="1.0" encoding="utf-8"?><DataSchemaModel SchemaVersion="3.5" DspName="x"><Model>`)
+	for i, tb := range tables {
+		fmt.Fprintf(&b, `<Element Type="SqlTable" Name="[%s].[%s]"><Relationship Name="Columns">`, tb.schema, tb.name)
+		var aliases bytes.Buffer
+		for j, c := range tb.columns {
+			kind := "SqlSimpleColumn"
+			if c.computed {
+				kind = "SqlComputedColumn"
+			}
+			fmt.Fprintf(&b, `<Entry><Element Type="%s" Name="[%s].[%s].[c%d]">`, kind, tb.schema, tb.name, j+1)
+			if c.notNull {
+				b.WriteString(`<Property Name="IsNullable" Value="False" />`)
+			}
+			b.WriteString(c.extra)
+			numbers := numbersOf(c)
+			base := fmt.Sprintf(`<Relationship Name="Type"><Entry><References ExternalSource="BuiltIns" Name="[%s]" /></Entry></Relationship>`, c.typ)
+			spec := numbers + base
+			switch {
+			case c.alias:
+				spec = fmt.Sprintf(`<Relationship Name="Type"><Entry><References Name="[dbo].[a%d.%d]" /></Entry></Relationship>`, i, j)
+				fmt.Fprintf(&aliases, `<Element Type="SqlUserDefinedDataType" Name="[dbo].[a%d.%d]">%s%s</Element>`, i, j, numbers, base)
+			case c.external != "":
+				spec = fmt.Sprintf(`<Relationship Name="Type"><Entry><References Name="%s" /></Entry></Relationship>`, c.external)
+			}
+			if !c.computed {
+				fmt.Fprintf(&b, `<Relationship Name="TypeSpecifier"><Entry><Element Type="SqlTypeSpecifier">%s</Element></Entry></Relationship>`, spec)
+			}
+			b.WriteString(`</Element></Entry>`)
+		}
+		b.WriteString(`</Relationship></Element>`)
+		b.Write(aliases.Bytes())
+	}
+	b.WriteString(`</Model></DataSchemaModel>`)
+	return b.Bytes()
+}
+
+func numbersOf(c column) string {
+	var b strings.Builder
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"Length", c.length}, {"Precision", c.precision}, {"Scale", c.scale}} {
+		if n.value > 0 {
+			fmt.Fprintf(&b, `<Property Name="%s" Value="%d" />`, n.name, n.value)
+		}
+	}
+	if c.max {
+		b.WriteString(`<Property Name="IsMax" Value="True" />`)
+	}
+	return b.String()
+}
