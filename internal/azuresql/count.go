@@ -115,6 +115,22 @@ func (s *Server) Health(ctx context.Context, db string) (Health, error) {
 	return h, err
 }
 
+// Findings says it in words; none is well.
+func (h Health) Findings() (out []string) {
+	for _, f := range []struct {
+		n    int
+		what string
+	}{
+		{h.DisabledIndexes, "indexes are disabled"}, {h.UntrustedForeignKeys, "foreign keys are not trusted"},
+		{h.UntrustedChecks, "check constraints are not trusted"},
+	} {
+		if f.n != 0 {
+			out = append(out, fmt.Sprintf("%d %s", f.n, f.what))
+		}
+	}
+	return out
+}
+
 // row reads a query's only row.
 func (s *Server) row(ctx context.Context, db, what, stmt string, into ...any) error {
 	return s.read(ctx, db, what+" "+db, s.cfg.QueryTimeout, func(ctx context.Context, p *sql.DB) error {

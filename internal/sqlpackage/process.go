@@ -26,7 +26,7 @@ type process struct {
 }
 
 // start starts cmd. One goroutine forks, waits and reaps without leaving its OS thread: the kernel sends Pdeathsig when the
-// forking *thread* ends, and the Go runtime ends idle threads.
+// forking *thread* ends (prctl(2)), and a thread ends with any goroutine that locked it and did not let go.
 func start(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = pipeDelay
