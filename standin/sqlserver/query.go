@@ -131,7 +131,9 @@ func (s *session) selectAll(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.out.Columns(wireColumns(t.Table)); err != nil {
+	cols := wireColumns(t.Table)
+	widen(cols, rows)
+	if err := c.out.Columns(cols); err != nil {
 		return err
 	}
 	half := len(rows) / 2
@@ -144,6 +146,23 @@ func (s *session) selectAll(ctx context.Context, c call) error {
 		}
 	}
 	return send(ctx, c.out, rows[half:])
+}
+
+// widen sends a varchar column as nvarchar where code page 1252 would lose something of its values: a database of another
+// collation is read whole, too.
+func widen(cols []tds.Column, rows [][]any) {
+	for i := range cols {
+		t := &cols[i].Type
+		if t.Name != "varchar" && t.Name != "char" {
+			continue
+		}
+		if slices.ContainsFunc(rows, func(row []any) bool { s, ok := row[i].(string); return ok && !tds.InCodePage(s) }) {
+			t.Name = "n" + t.Name
+			if t.Length > 4000 {
+				t.Name, t.Length = "nvarchar", -1
+			}
+		}
+	}
 }
 
 func send(ctx context.Context, out *tds.Results, rows [][]any) error {

@@ -1,6 +1,7 @@
 package sqlserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -88,6 +89,10 @@ func (s *session) lookup(c call) (*table, [][]any, error) {
 }
 
 func (s *session) may(right string) bool { return s.server.may(s.principal, right, s.database) }
+
+func (s *session) ping(_ context.Context, c call) error {
+	return one(c.out, []tds.Column{number("", "int")}, int64(1))
+}
 
 // one answers with one row.
 func one(out *tds.Results, cols []tds.Column, values ...any) error {

@@ -97,7 +97,9 @@ func (s stand) open(t *testing.T, principal, database string, extra ...string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.TLSConfig.RootCAs = s.clientTLS.RootCAs
+	if cfg.TLSConfig != nil {
+		cfg.TLSConfig.RootCAs = s.clientTLS.RootCAs
+	}
 	c, err := mssql.NewSecurityTokenConnector(cfg, func(context.Context) (string, error) { return "token of " + principal, nil })
 	if err != nil {
 		t.Fatal(err)

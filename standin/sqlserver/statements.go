@@ -47,7 +47,8 @@ func statements() []statement {
 		{"EXEC standin.create_from_model @model;", []string{"@model"}, (*session).createFromModel},
 		{"EXEC standin.enable_indexes;", nil, (*session).enableIndexes},
 
-		// what the driver's CopyIn sends of itself
+		// what the driver sends of itself, for Ping and CopyIn
+		{"select 1;", nil, (*session).ping},
 		{"SET FMTONLY ON", nil, (*session).formatOnlyOn},
 		{"SET FMTONLY OFF", nil, (*session).formatOnlyOff},
 		{"select * from {schema}.{table} SET FMTONLY OFF", nil, (*session).format},

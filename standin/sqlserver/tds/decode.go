@@ -9,8 +9,6 @@ import (
 	"math/big"
 	"strings"
 	"time"
-
-	"golang.org/x/text/encoding/charmap"
 )
 
 // reader takes a request apart. The first error sticks, and all later reads yield zeros: look at err before acting.
@@ -205,8 +203,7 @@ func (w wireType) decode(b []byte) (any, error) {
 		}
 		return [sizeOfGUID]byte(b), nil
 	case idVarChar, idChar:
-		s, err := charmap.Windows1252.NewDecoder().Bytes(b)
-		return string(s), err
+		return fromCodePage(b), nil
 	case idNVarChar, idNChar, idXML:
 		if len(b)%2 != 0 {
 			return nil, fmt.Errorf("UTF-16 text of %d bytes", len(b))

@@ -6,8 +6,6 @@ import (
 	"math/big"
 	"strings"
 	"time"
-
-	"golang.org/x/text/encoding/charmap"
 )
 
 var (
@@ -83,12 +81,11 @@ func (t Type) appendInt(b []byte, w wireType, v int64) ([]byte, error) {
 func (t Type) appendText(b []byte, w wireType, s string) ([]byte, error) {
 	switch w.id {
 	case idVarChar, idChar:
-		raw, err := charmap.Windows1252.NewEncoder().String(s)
+		raw, err := toCodePage(s)
 		if err != nil {
-			// A question mark in its place, as the real server sends, would be a silent loss of data.
-			return b, fmt.Errorf("a %s value has characters outside code page 1252, which the SQL Server stand-in cannot send", t.Name)
+			return b, err
 		}
-		return appendLong(b, w, []byte(raw))
+		return appendLong(b, w, raw)
 	case idNVarChar, idNChar, idXML:
 		return appendLong(b, w, utf16le(s))
 	case idMoneyN:
