@@ -19,6 +19,7 @@ type file struct {
 	data       []byte
 	stored     bool
 	raw        []byte // compressed bytes, in place of those of data
+	was        []byte // what raw is the compressed form of, if it is no lie
 	size       int64  // declared, where it is not len(data)
 	crc        uint32 // declared, where it is not that of data
 	flags      uint16
@@ -39,7 +40,7 @@ func zipped(t testing.TB, files ...file) []byte {
 		switch {
 		case f.stored:
 			raw, method = f.data, 0
-		case raw == nil:
+		case raw == nil, f.was != nil && !bytes.Equal(f.was, f.data):
 			raw = deflated(t, f.data)
 		}
 		if f.method != 0 {
@@ -168,7 +169,15 @@ func unzipped(t testing.TB, b []byte) []file {
 		if err := rc.Close(); err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, file{name: f.Name, data: data, stored: f.Method == zip.Store})
+		rr, err := f.OpenRaw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(rr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file{name: f.Name, data: data, stored: f.Method == zip.Store, raw: raw, was: data})
 	}
 	return files
 }

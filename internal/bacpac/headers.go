@@ -66,14 +66,14 @@ func checkHeaders(src *source, entries []entry, dir directory) error {
 		order[i] = &entries[i]
 	}
 	slices.SortFunc(order, func(a, b *entry) int { return cmp.Compare(a.header, b.header) })
-	var at int64
+	first := dir.offset
+	if len(order) > 0 {
+		first = order[0].header
+	}
+	if first != 0 {
+		return broken("the archive's first %d bytes belong to no part", first)
+	}
 	for i, e := range order {
-		switch {
-		case e.header < at:
-			return broken("part %s: it begins at offset %d, inside the part before it, which ends at %d", e.name, e.header, at)
-		case e.header > at:
-			return broken("part %s: it begins at offset %d, and the %d bytes before it belong to no part", e.name, e.header, e.header-at)
-		}
 		next := dir.offset
 		if i+1 < len(order) {
 			next = order[i+1].header
@@ -81,10 +81,6 @@ func checkHeaders(src *source, entries []entry, dir directory) error {
 		if err := checkLocal(src, e, next); err != nil {
 			return err
 		}
-		at = next
-	}
-	if at != dir.offset {
-		return broken("%d bytes before the central directory belong to no part", dir.offset-at)
 	}
 	return nil
 }
@@ -133,10 +129,12 @@ func checkLocal(src *source, e *entry, next int64) error {
 func checkDescriptor(src *source, e *entry, next int64) error {
 	end := e.data + e.compressed
 	gap := next - end
-	if e.flags&flagDescriptor == 0 {
-		if gap != 0 {
-			return broken("part %s: its data end at offset %d, but the next part or the directory begins at %d", e.name, end, next)
-		}
+	switch {
+	case gap < 0:
+		return broken("part %s: its data reach to offset %d, but the next part or the directory begins at %d", e.name, end, next)
+	case e.flags&flagDescriptor == 0 && gap > 0:
+		return broken("part %s: the %d bytes at offset %d, behind its data, belong to no part", e.name, gap, end)
+	case e.flags&flagDescriptor == 0:
 		return nil
 	}
 	var want []byte

@@ -51,10 +51,11 @@ func readPackage(src *source, entries []entry, lim Limits) (*pack, error) {
 	}
 	xl := xmlLimits{token: lim.XMLToken, depth: lim.XMLDepth, elements: lim.XMLElements}
 	in := newStream(src)
+	scratch := make([]byte, inputBytes)
 	var err error
 	read := func(name string, limit int64, parse func(io.Reader) error) {
 		if e := byName[name]; err == nil && e != nil {
-			err = readXML(in, e, limit, parse)
+			err = readXML(in, e, limit, scratch, parse)
 		}
 	}
 	read(partOrigin, lim.XMLBytes, func(r io.Reader) (err error) {
@@ -91,7 +92,7 @@ func missing(name string) error {
 }
 
 // readXML lets parse read an entry to its end. Damage to the bytes is told before what it did to the XML.
-func readXML(in *stream, e *entry, limit int64, parse func(io.Reader) error) error {
+func readXML(in *stream, e *entry, limit int64, scratch []byte, parse func(io.Reader) error) error {
 	if e.size > limit {
 		return broken("part %s: %d bytes are more than the limit of %d", e.name, e.size, limit)
 	}
@@ -99,7 +100,7 @@ func readXML(in *stream, e *entry, limit int64, parse func(io.Reader) error) err
 		return brokenPart(e, err)
 	}
 	parsed := parse(in)
-	if err := in.drain(make([]byte, windowBytes)); err != nil {
+	if err := in.drain(scratch); err != nil {
 		return err
 	}
 	return brokenPart(e, parsed)

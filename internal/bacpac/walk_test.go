@@ -186,7 +186,7 @@ func TestWalkAcrossWindows(t *testing.T) {
 	}
 	var b strings.Builder
 	var want int64
-	for b.Len() < 3<<20 {
+	for b.Len() < 1<<20 {
 		b.WriteString(row(100_003 + int(want)%7))
 		for range 2000 {
 			b.WriteString(row(int(want) % 5))
