@@ -41,7 +41,9 @@ type Lease struct {
 	end time.Time
 }
 
-func leaseName(key string) string { return "leases/" + key }
+const leases = "leases/"
+
+func leaseName(key string) string { return leases + key }
 
 // nobody is what a lease's blob holds while nobody has it.
 const nobody = "{}"

@@ -113,10 +113,3 @@ func (s *State) Pending(ctx context.Context, d bacvault.Database, slot bacvault.
 func (s *State) DropPending(ctx context.Context, d bacvault.Database, slot bacvault.Slot) error {
 	return s.remove(ctx, pendingName(d, slot))
 }
-
-func (s *State) write(ctx context.Context, name string, b []byte) error {
-	if err := s.put(ctx, name, b, nil); err != nil {
-		return s.failure(ctx, "write "+name, rightWrite, err)
-	}
-	return nil
-}

@@ -3,6 +3,7 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +81,55 @@ func New(cfg Config) (*State, error) {
 
 // LeaseTime is how long a dead run keeps its lease.
 func (s *State) LeaseTime() time.Duration { return s.lease }
+
+// Save writes v as JSON over what was there before. Its place is the caller's: a folder of its own and a name, such as
+// "marks/srv/db"; leases/, runs/ and pending/ are taken.
+func (s *State) Save(ctx context.Context, name string, v any) error {
+	if err := own(name); err != nil {
+		return err
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", name, err)
+	}
+	return s.write(ctx, name, b)
+}
+
+// Load reads into v what Save wrote: false if nothing is there.
+func (s *State) Load(ctx context.Context, name string, v any) (bool, error) {
+	o, found, err := s.get(ctx, name)
+	if err != nil || !found {
+		return false, err
+	}
+	if err := json.Unmarshal(o.data, v); err != nil {
+		return false, fmt.Errorf("load %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// Remove deletes what Save wrote; what is not there is fine.
+func (s *State) Remove(ctx context.Context, name string) error {
+	if err := own(name); err != nil {
+		return err
+	}
+	return s.remove(ctx, name)
+}
+
+func own(name string) error {
+	for _, taken := range []string{leases, runs, pending} {
+		if strings.HasPrefix(name, taken) || !strings.Contains(name, "/") {
+			return fmt.Errorf("%q is not a place for the state of others", name)
+		}
+	}
+	return nil
+}
+
+func (s *State) write(ctx context.Context, name string, b []byte) error {
+	if err := s.put(ctx, name, b, nil); err != nil {
+		return s.failure(ctx, "write "+name, rightWrite, err)
+	}
+	return nil
+}
 
 // put writes an object whole, under a condition or none, and makes the container when it is not there yet.
 func (s *State) put(ctx context.Context, name string, data []byte, ac *blob.AccessConditions) error {

@@ -17,15 +17,17 @@ import (
 
 // Entry is one stored archive of a database.
 type Entry struct {
-	Name    string
+	Blob    string
 	Slot    bacvault.Slot
 	Size    int64
 	Created time.Time
 	// HasManifest tells a backup from an orphan.
 	HasManifest bool
-	// Proofs names the drills' results, oldest first. A proof may be that of a drill that failed: read it.
-	Proofs   []string
-	Archived bool
+	// Proofs counts the drills' results and ProofNames names them, oldest first. A proof may be that of a drill that failed:
+	// read it.
+	Proofs     int
+	ProofNames []string
+	Archived   bool
 }
 
 // Catalogue lists the stored archives of a database, newest slot last. Names that are not ours are left out.
@@ -58,12 +60,13 @@ func (v *Vault) Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, er
 				e.HasManifest = true
 			}
 		} else if e := byName[provenBlob(name)]; e != nil {
-			e.Proofs = append(e.Proofs, name)
+			e.Proofs++
+			e.ProofNames = append(e.ProofNames, name)
 		}
 	}
 	out := make([]Entry, 0, len(byName))
 	for _, e := range byName {
-		slices.Sort(e.Proofs)
+		slices.Sort(e.ProofNames)
 		out = append(out, *e)
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return a.Slot.Time().Compare(b.Slot.Time()) })
@@ -71,7 +74,7 @@ func (v *Vault) Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, er
 }
 
 func entry(name string, slot bacvault.Slot, p *container.BlobProperties) *Entry {
-	e := &Entry{Name: name, Slot: slot}
+	e := &Entry{Blob: name, Slot: slot}
 	if p.ContentLength != nil {
 		e.Size = *p.ContentLength
 	}

@@ -65,7 +65,7 @@ func (v *Vault) PutProof(ctx context.Context, p bacvault.Proof) error {
 	return v.putOnce(ctx, bacvault.ProofName(p.Blob, p.At), append(b, '\n'))
 }
 
-// ReadProof reads a proof by its name, as Entry.Proofs lists it.
+// ReadProof reads a proof by its name, as Entry.ProofNames has it.
 func (v *Vault) ReadProof(ctx context.Context, name string) (bacvault.Proof, bool, error) {
 	b, found, err := v.readSmall(ctx, name)
 	if err != nil || !found {

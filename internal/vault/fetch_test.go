@@ -1,0 +1,114 @@
+package vault_test
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/vault"
+)
+
+func target(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "x.bacpac"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func TestFetchBringsBackEveryByte(t *testing.T) {
+	for _, size := range []int{1, 64 * kib, 20*64*kib + 3} {
+		v, s := open(t, vault.Config{BlockSize: 64 * kib, Concurrency: 5})
+		data := pattern(size)
+		s.blobs[name] = &object{data: data}
+		f := target(t)
+		var last int64
+		sum, err := v.Fetch(t.Context(), name, f, int64(size), func(n int64) {
+			if n <= last {
+				t.Errorf("progress went from %d to %d", last, n)
+			}
+			last = n
+		})
+		if err != nil || sum != hexSum(data) || last != int64(size) {
+			t.Fatalf("size %d: sum %s, progress %d, %v", size, sum, last, err)
+		}
+		got, err := os.ReadFile(f.Name())
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("size %d: the file differs (%v)", size, err)
+		}
+		if s.headers["GET "].Get("If-Match") != etag(data) {
+			t.Error("a range was read without naming the version")
+		}
+	}
+}
+
+func TestFetchAsksAgainWhereAnAnswerBreaksOff(t *testing.T) {
+	t.Parallel()
+	v, s := open(t, vault.Config{BlockSize: 64 * kib, Concurrency: 3})
+	data := pattern(8 * 64 * kib)
+	s.blobs[name] = &object{data: data}
+	broke := false
+	s.after = func(w http.ResponseWriter, r *http.Request, call string) bool {
+		s.mu.Lock()
+		hit := strings.HasPrefix(call, "GET ") && !broke && strings.HasPrefix(r.Header.Get("x-ms-range"), "bytes=131072-")
+		broke = broke || hit
+		s.mu.Unlock()
+		if hit {
+			w.Header().Set("Content-Length", "65536")
+			w.WriteHeader(206)
+			_, _ = w.Write(data[131072 : 131072+100])
+			_ = http.NewResponseController(w).Flush()
+			cut(w)
+		}
+		return hit
+	}
+	sum, err := v.Fetch(t.Context(), name, target(t), int64(len(data)), nil)
+	if err != nil || sum != hexSum(data) || !broke {
+		t.Errorf("sum %s, broke %t, %v", sum, broke, err)
+	}
+	if n := s.count("GET "); n != 9 {
+		t.Errorf("%d ranges were asked for, want 9", n)
+	}
+}
+
+func TestFetchRefuses(t *testing.T) {
+	data := pattern(1000)
+	for _, c := range []struct {
+		name  string
+		spoil func(*store)
+		size  int64
+		code  bacvault.Code
+		class bacvault.Class
+		words string
+	}{
+		{"no such blob", func(s *store) { delete(s.blobs, name) }, 1000, bacvault.CodeVaultMissing, bacvault.Refused, "no such blob"},
+		{"another size", func(*store) {}, 999, bacvault.CodeVerifyHash, bacvault.Terminal, "1000 bytes, expected 999"},
+		{"archived", func(s *store) { s.blobs[name].tier = "Archive" }, 1000, bacvault.CodeVaultRead, bacvault.Refused, "archive tier"},
+		{"changed while it was read", func(s *store) {
+			s.after = func(http.ResponseWriter, *http.Request, string) bool {
+				s.blobs[name].data = pattern(1001)[1:]
+				return false
+			}
+		}, 1000, bacvault.CodeVaultRead, bacvault.Retry, "changed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v, s := open(t, vault.Config{})
+			s.blobs[name] = &object{data: data}
+			c.spoil(s)
+			_, err := v.Fetch(t.Context(), name, target(t), c.size, nil)
+			f := wantCode(t, err, c.code, c.words)
+			if f.Class != c.class {
+				t.Errorf("class %s, want %s", f.Class, c.class)
+			}
+			if c.name == "archived" && !strings.Contains(f.Next, "az storage blob set-tier --auth-mode login --account-name acct --container-name vault --name '"+name+"'") {
+				t.Errorf("next %q", f.Next)
+			}
+		})
+	}
+}
