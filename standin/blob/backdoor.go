@@ -20,7 +20,7 @@ func (s *Server) CreateContainer(ctx context.Context, account, name string, kind
 	defer res.Body.Close()
 	switch res.StatusCode {
 	case http.StatusCreated:
-		s.cfg.Policies.add(account, name, kind)
+		s.cfg.Policies.Add(account, name, kind)
 		return nil
 	case http.StatusConflict:
 		return &Refusal{409, "ContainerAlreadyExists", "The specified container already exists."}

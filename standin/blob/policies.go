@@ -138,7 +138,8 @@ func (p *Policies) Clear(account, container string) error {
 	return nil
 }
 
-func (p *Policies) add(account, container string, kind Kind) {
+// Add makes a container known, with nothing that protects it. The gateway does it for every container that it creates.
+func (p *Policies) Add(account, container string, kind Kind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := &Container{Kind: kind}
@@ -146,7 +147,8 @@ func (p *Policies) add(account, container string, kind Kind) {
 	p.containers[account+"/"+container] = c
 }
 
-func (p *Policies) remove(account, container string) {
+// Remove forgets a container.
+func (p *Policies) Remove(account, container string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.containers, account+"/"+container)

@@ -212,14 +212,14 @@ func (s *Server) remember(c call) {
 func (s *Server) rememberContainer(c call) {
 	switch {
 	case c.name == "Create Container":
-		s.cfg.Policies.add(c.account, c.container, ContainerLevel)
+		s.cfg.Policies.Add(c.account, c.container, ContainerLevel)
 	case c.request.Method == http.MethodDelete:
 		s.forget(c.account, c.container)
 	}
 }
 
 func (s *Server) forget(account, container string) {
-	s.cfg.Policies.remove(account, container)
+	s.cfg.Policies.Remove(account, container)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key := range s.records {

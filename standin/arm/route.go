@@ -1,0 +1,122 @@
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bacvault/bacvault/standin/blob"
+)
+
+// storageVersion is the api-version that armstorage 1.8.1 sends.
+const storageVersion = "2024-01-01"
+
+// call is one request, taken apart.
+type call struct {
+	who                string
+	account, container string
+	ifMatch            string
+	body               []byte
+}
+
+// scope is what the right must be held on.
+func (c call) scope() string {
+	if c.container == "" {
+		return c.account
+	}
+	return c.account + "/" + c.container
+}
+
+// decode reads a request's body. Services ignore fields that they do not know.
+func (c call) decode(into any) error {
+	if len(c.body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return &blob.Refusal{Status: 400, Code: "InvalidRequestContent", Message: "The request content was invalid and could not be deserialized: " + err.Error()}
+	}
+	return nil
+}
+
+// operation is one call of the management plane.
+type operation struct {
+	action string
+	fault  string
+	do     func(s *Server, ctx context.Context, c call) (status int, body any, err error)
+}
+
+const (
+	accounts   = "Microsoft.Storage/storageAccounts/"
+	containers = accounts + "blobServices/containers/"
+	policies   = containers + "immutabilityPolicies/"
+)
+
+// operations are by method and by what follows the account, with {} for the container; ARM's paths ignore case.
+var operations = map[string]operation{
+	"GET ":                     {accounts + "read", "arm.account", (*Server).getAccount},
+	"GET blobservices/default": {accounts + "blobServices/read", "arm.account", (*Server).getBlobService},
+
+	"GET blobservices/default/containers/{}":    {containers + "read", "arm.container", (*Server).getContainer},
+	"PUT blobservices/default/containers/{}":    {containers + "write", "arm.container", (*Server).putContainer},
+	"DELETE blobservices/default/containers/{}": {containers + "delete", "arm.container", (*Server).deleteContainer},
+
+	"GET blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "read", "arm.policy", (*Server).getPolicy},
+	"PUT blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "write", "arm.policy", (*Server).putPolicy},
+	"DELETE blobservices/default/containers/{}/immutabilitypolicies/default":      {policies + "delete", "arm.policy", (*Server).deletePolicy},
+	"POST blobservices/default/containers/{}/immutabilitypolicies/default/lock":   {policies + "lock/action", "arm.policy", (*Server).lockPolicy},
+	"POST blobservices/default/containers/{}/immutabilitypolicies/default/extend": {policies + "extend/action", "arm.policy", (*Server).extendPolicy},
+
+	"POST blobservices/default/containers/{}/setlegalhold":   {containers + "setLegalHold/action", "arm.policy", (*Server).setHold},
+	"POST blobservices/default/containers/{}/clearlegalhold": {containers + "clearLegalHold/action", "arm.policy", (*Server).clearHold},
+}
+
+// parse takes /subscriptions/{}/resourceGroups/{}/providers/Microsoft.Storage/storageAccounts/{}/... apart.
+func (s *Server) parse(r *http.Request) (call, operation, error) {
+	unknown := &blob.Refusal{Status: 501, Code: "NotImplemented", Message: fmt.Sprintf("The stand-in does not know %s %s.", r.Method, r.URL.Path)}
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(parts) < 8 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") ||
+		!strings.EqualFold(strings.Join(parts[4:7], "/"), "providers/Microsoft.Storage/storageAccounts") {
+		return call{}, operation{}, unknown
+	}
+	c := call{account: parts[7], ifMatch: r.Header.Get("If-Match")}
+	rest := slices.Clone(parts[8:])
+	if len(rest) > 3 && strings.EqualFold(rest[2], "containers") {
+		c.container, rest[3] = rest[3], "{}"
+	}
+	op, ok := operations[r.Method+" "+strings.ToLower(strings.Join(rest, "/"))]
+	if !ok {
+		return call{}, operation{}, unknown
+	}
+	return c, op, s.find(parts[1], parts[3], c.account, r.URL.Query().Get("api-version"))
+}
+
+// find refuses what is not there in ARM's own order: the api-version, the subscription, the group, the resource.
+func (s *Server) find(subscription, group, account, version string) error {
+	switch {
+	case version == "":
+		return &blob.Refusal{Status: 400, Code: "MissingApiVersionParameter",
+			Message: "The api-version query parameter (?api-version=) is required for all requests."}
+	case version != storageVersion:
+		return &blob.Refusal{Status: 400, Code: "InvalidApiVersionParameter",
+			Message: fmt.Sprintf("The api-version '%s' is invalid. The supported versions are '%s'.", version, storageVersion)}
+	case !strings.EqualFold(subscription, s.cfg.Subscription):
+		return &blob.Refusal{Status: 404, Code: "SubscriptionNotFound",
+			Message: fmt.Sprintf("The subscription '%s' could not be found.", subscription)}
+	case !strings.EqualFold(group, s.cfg.ResourceGroup):
+		return &blob.Refusal{Status: 404, Code: "ResourceGroupNotFound",
+			Message: fmt.Sprintf("Resource group '%s' could not be found.", group)}
+	case !slices.Contains(s.cfg.Accounts, account):
+		return &blob.Refusal{Status: 404, Code: "ResourceNotFound", Message: fmt.Sprintf(
+			"The Resource 'Microsoft.Storage/storageAccounts/%s' under resource group '%s' was not found. "+
+				"For more details please go to https://aka.ms/ARMResourceNotFoundFix", account, group)}
+	}
+	return nil
+}
+
+// id is the resource id of what follows the subscription and group.
+func (s *Server) id(rest string) string {
+	return "/subscriptions/" + s.cfg.Subscription + "/resourceGroups/" + s.cfg.ResourceGroup + "/providers/Microsoft.Storage/storageAccounts/" + rest
+}
