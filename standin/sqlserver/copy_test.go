@@ -152,6 +152,24 @@ func TestWhoMadeADatabaseOwnsIt(t *testing.T) {
 	}
 }
 
+func TestObjectiveIsKept(t *testing.T) {
+	s := startShop(t, sqlserver.Config{})
+	db := s.open(t, reader, "master")
+	for _, text := range []string{
+		"CREATE DATABASE [Same] AS COPY OF [Shop];", "CREATE DATABASE [Other] AS COPY OF [Shop] (SERVICE_OBJECTIVE = 'S3');",
+		"CREATE DATABASE [New] (SERVICE_OBJECTIVE = 'GP_S_Gen5_1');",
+	} {
+		if _, err := db.ExecContext(ctx(t), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	for name, want := range map[string]string{"Shop": "", "Same": "", "Other": "S3", "New": "GP_S_Gen5_1"} {
+		if got, ok := s.Objective(name); !ok || got != want {
+			t.Errorf("%s has objective %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestManagementPlaneCopies(t *testing.T) {
 	s := startShop(t, sqlserver.Config{CopyTime: time.Nanosecond})
 	if err := s.Copy("Nowhere", "Copy", ""); err == nil {

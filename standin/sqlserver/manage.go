@@ -72,7 +72,9 @@ func (s *session) createCopy(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	copied, err := s.server.startCopy(c.holes["source"], c.holes["target"], s.principal, f.Do)
+	copied, err := s.server.startCopy(copyRequest{
+		source: c.holes["source"], target: c.holes["target"], owner: s.principal, objective: c.holes["objective"], fault: f.Do,
+	})
 	if err != nil {
 		return err
 	}
@@ -82,18 +84,27 @@ func (s *session) createCopy(ctx context.Context, c call) error {
 	return s.server.awaitCopy(ctx, copied)
 }
 
+type copyRequest struct {
+	source, target, owner string
+	objective             string // empty: the source's
+	fault                 string
+}
+
 // startCopy puts the snapshot there in state COPYING. The errors are *tds.Error.
-func (s *Server) startCopy(source, target, owner, do string) (*database, error) {
+func (s *Server) startCopy(r copyRequest) (*database, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Clock.Now()
-	from, ok := s.databases[key(source)]
+	from, ok := s.databases[key(r.source)]
 	if !ok || from.name == master || from.state(now) != stateOnline {
 		return nil, errNoCopySource()
 	}
-	d := from.copyAs(target, owner, now)
+	d := from.copyAs(r.target, r.owner, now)
 	d.copied = now.Add(s.cfg.CopyTime)
-	switch do {
+	if r.objective != "" {
+		d.objective = r.objective
+	}
+	switch r.fault {
 	case "hang":
 		d.ending = endsNever
 	case "fail":

@@ -187,10 +187,21 @@ func (s *Server) State(db string) (string, bool) {
 	return d.state(s.cfg.Clock.Now()), true
 }
 
+// Objective is the service objective that a database was created with; empty if none was named.
+func (s *Server) Objective(db string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.databases[key(db)]
+	if !ok {
+		return "", false
+	}
+	return d.objective, true
+}
+
 // Copy starts a copy as the management plane does, which asks for no right inside the server. It returns at once; the
 // errors are *tds.Error.
 func (s *Server) Copy(source, target, owner string) error {
-	_, err := s.startCopy(source, target, owner, "")
+	_, err := s.startCopy(copyRequest{source: source, target: target, owner: owner})
 	return err
 }
 

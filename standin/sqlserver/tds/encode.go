@@ -120,7 +120,7 @@ func (t Type) appendText(b []byte, w wireType, s string) ([]byte, error) {
 // decoding fault.
 func unscaled(s string, scale int) (*big.Int, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
-	if len(fraction) > scale || strings.ContainsAny(s, "eE_") {
+	if len(fraction) > scale || strings.Trim(s, "+-.") == "" || strings.Contains(s, "_") {
 		return nil, fmt.Errorf("%q does not fit %d decimal places", s, scale)
 	}
 	u, ok := new(big.Int).SetString(whole+fraction+strings.Repeat("0", scale-len(fraction)), 10)
