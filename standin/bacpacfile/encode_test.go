@@ -102,54 +102,53 @@ func diffFiles(t *testing.T, want, got *bacpacfile.File) {
 func TestRealBacpacsSurviveTheRoundTrip(t *testing.T) {
 	eachReal(t, func(t *testing.T, raw []byte, _ string) {
 		file := decode(t, raw)
-		for _, framework := range []bool{false, true} {
-			again := encode(t, file, bacpacfile.EncodeOptions{Framework: framework})
-			diffFiles(t, file, decode(t, again))
-		}
-	})
-}
+		again := encode(t, file, bacpacfile.EncodeOptions{Framework: true})
+		diffFiles(t, file, decode(t, again))
 
-func TestEncodeWritesTheBytesThatDacFxWrote(t *testing.T) {
-	eachReal(t, func(t *testing.T, raw []byte, _ string) {
 		names, want := entries(t, raw)
-		_, got := entries(t, encode(t, decode(t, raw), bacpacfile.EncodeOptions{Framework: true}))
-		compared := 0
-		for _, name := range names {
-			folder, part, isData := strings.Cut(name, "/TableData-")
-			if isData && (part != "000-00000.BCP" || want[folder+"/TableData-001-00000.BCP"] != nil) {
-				continue // several parts are written as one
-			}
-			if isData || name == "model.xml" || name == "[Content_Types].xml" || name == "DacMetadata.xml" {
-				compared++
-				if strip := func(b []byte) string { return strings.ReplaceAll(string(b), "\r\n", "\n") }; !bytes.Equal(want[name], got[name]) &&
-					(isData || name == "model.xml" || strip(want[name]) != strip(got[name])) {
-					t.Errorf("%s: %d bytes differ from the original's %d", name, len(got[name]), len(want[name]))
-				}
-			}
-		}
-		if compared < 3 {
-			t.Errorf("compared only %d parts", compared)
-		}
+		_, got := entries(t, again)
+		sameParts(t, names, want, got)
+		sameOrigin(t, readOrigin(t, want["Origin.xml"]), readOrigin(t, got["Origin.xml"]))
 	})
 }
 
-func TestOriginSaysWhatDacFxSaid(t *testing.T) {
-	eachReal(t, func(t *testing.T, raw []byte, _ string) {
-		_, parts := entries(t, raw)
-		want := readOrigin(t, parts["Origin.xml"])
-		_, parts = entries(t, encode(t, decode(t, raw), bacpacfile.EncodeOptions{}))
-		got := readOrigin(t, parts["Origin.xml"])
-		sorted := func(s string) []string { l := strings.Split(s, ","); slices.Sort(l); return l }
-		if want.Tables != "" { // written since DacFx 162.2, in an order of its own
-			if diff := cmp.Diff(sorted(want.Tables), sorted(got.Tables)); diff != "" {
-				t.Errorf("DataPhaseTables (-DacFx +stand-in):\n%s", diff)
-			}
+// sameParts compares with the bytes that DacFx wrote, except for tables in several parts, which are written as one.
+func sameParts(t *testing.T, names []string, want, got map[string][]byte) {
+	t.Helper()
+	compared := 0
+	for _, name := range names {
+		folder, part, isData := strings.Cut(name, "/TableData-")
+		a, b := string(want[name]), string(got[name])
+		switch {
+		case isData && (part != "000-00000.BCP" || want[folder+"/TableData-001-00000.BCP"] != nil):
+			continue
+		case name == "Origin.xml" || name == "_rels/.rels": // read, not compared
+			continue
+		case name == "DacMetadata.xml" || name == "[Content_Types].xml": // either end of line is seen
+			a, b = strings.ReplaceAll(a, "\r\n", "\n"), strings.ReplaceAll(b, "\r\n", "\n")
 		}
-		want.Tables, got.Tables = "", ""
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("Origin.xml (-DacFx +stand-in):\n%s", diff)
+		compared++
+		if a != b {
+			t.Errorf("%s: %d bytes differ from the original's %d", name, len(b), len(a))
 		}
-	})
+	}
+	if compared < 3 {
+		t.Errorf("compared only %d parts", compared)
+	}
+}
+
+func sameOrigin(t *testing.T, want, got origin) {
+	t.Helper()
+	sorted := func(s string) []string { l := strings.Split(s, ","); slices.Sort(l); return l }
+	if want.Tables != "" { // written since DacFx 162.2, in an order of its own
+		if diff := cmp.Diff(sorted(want.Tables), sorted(got.Tables)); diff != "" {
+			t.Errorf("DataPhaseTables (-DacFx +stand-in):\n%s", diff)
+		}
+	}
+	want.Tables, got.Tables = "", ""
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Origin.xml (-DacFx +stand-in):\n%s", diff)
+	}
 }
 
 func TestEntryOrderIsThatOfTheWriter(t *testing.T) {

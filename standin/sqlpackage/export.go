@@ -125,6 +125,9 @@ func storedColumns(table bacpacfile.Table, names []string) ([]int, error) {
 
 // write encodes the bacpac, with the fault that is planned for the file.
 func (r *run) write(file *bacpacfile.File) error {
+	if err := r.fault.canHit(file.Tables); err != nil {
+		return misplanned(err)
+	}
 	o := bacpacfile.EncodeOptions{Now: r.started, Compression: r.compression}
 	var end error
 	for _, f := range []struct {

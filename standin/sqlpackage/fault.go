@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/bacvault/bacvault/standin/bacpacfile"
 )
 
 const faultsVariable = "STANDIN_SQLPACKAGE_FAULTS"
@@ -113,6 +115,19 @@ func (f fault) check() error {
 		return nil
 	}
 	return fmt.Errorf("action %q is not known", f.Action)
+}
+
+// canHit refuses a fault in rows that are not there, before it counts as fired.
+func (c *chosenFault) canHit(tables []bacpacfile.TableData) error {
+	if c == nil || c.Table == "" {
+		return nil
+	}
+	for _, t := range tables {
+		if t.Table.Schema+"."+t.Table.Name == c.Table && len(t.Rows) > 0 && int64(len(t.Rows)) >= c.Rows {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: there is no table %s with so many rows", c.Do, c.Table)
 }
 
 // fires says whether the run shall do this wrong now. If so it is written down, and a fault of this many times counted down,

@@ -45,12 +45,27 @@ func toDriver(c bacpacfile.Column, v any) (any, error) {
 		switch c.Type {
 		case "char", "varchar", "text":
 			// CopyIn sends a string's UTF-8 as it is, so that the server would read it as code page 1252.
-			b, err := charmap.Windows1252.NewEncoder().Bytes([]byte(v))
-			if err != nil {
-				return nil, fmt.Errorf("text that code page 1252 does not hold: %w", err)
-			}
-			return b, nil
+			return codePage1252(v)
 		}
 	}
 	return v, nil
+}
+
+// codePage1252 is the code page of SQL_Latin1_General_CP1 as Windows has it: the five bytes without a character stand for the
+// control characters of their number, which is how a real pubs holds "M\u0081nchen".
+func codePage1252(s string) ([]byte, error) {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		switch r {
+		case 0x81, 0x8d, 0x8f, 0x90, 0x9d:
+			b = append(b, byte(r))
+			continue
+		}
+		c, ok := charmap.Windows1252.EncodeRune(r)
+		if !ok {
+			return nil, fmt.Errorf("code page 1252 does not hold %q", r)
+		}
+		b = append(b, c)
+	}
+	return b, nil
 }
