@@ -31,6 +31,8 @@ type Config struct {
 	Listen string
 	// Namespace replaces the setting <connection>__fullyQualifiedNamespace of every queue function; host or host:port.
 	Namespace string
+	// BusEndpoint is the host:port to dial in place of the namespace's own; "" dials the namespace.
+	BusEndpoint string
 	// Credential is the host's own identity at Service Bus; nil asks IDENTITY_ENDPOINT of Env, with <connection>__clientId.
 	Credential azcore.TokenCredential
 	// BusTLS is how the host trusts Service Bus; nil is the system's roots.

@@ -20,9 +20,15 @@ import (
 )
 
 // TestMain is also the handler: a host under test starts this binary again, with behaviour read from a file for each call.
+// One test starts it as a host of its own, to kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_HANDLER_DIR") != "" {
 		handlerMain(os.Getenv("TEST_HANDLER_DIR"))
+	}
+	if root := os.Getenv("TEST_HOST_ROOT"); root != "" {
+		args := []string{"--root", root, "--env-file", filepath.Join(root, "local.settings.json"), "--listen", "127.0.0.1:0"}
+		fmt.Println(funchost.Command(context.Background(), args, os.Stdout))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -148,6 +154,7 @@ const (
 
 func newApp(t *testing.T, functions map[string]string) *app {
 	t.Helper()
+	t.Parallel()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

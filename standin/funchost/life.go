@@ -31,7 +31,7 @@ func (h *Host) KillHandler() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill the handler: %w", err)
 	}
-	<-p.exited
+	<-p.noticed
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (h *Host) awaitInvocations() {
 }
 
 func (h *Host) closeBuses() {
-	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	for _, c := range h.buses {
 		if err := c.Close(ctx); err != nil {

@@ -32,7 +32,9 @@ type process struct {
 	client   *http.Client
 	pid      int
 	code     int           // valid after exited
-	exited   chan struct{} // closed when the process is reaped and its output read
+	exited   chan struct{} // closed when the process is reaped
+	drained  chan struct{} // closed when its output is read too
+	noticed  chan struct{} // closed when the supervisor has drawn its conclusion from the exit
 	timedOut atomic.Bool   // killed for functionTimeout: its exit is not counted
 	mu       sync.Mutex
 	tail     []string // the last three lines of stderr
@@ -61,7 +63,7 @@ func startProcess(c hostConfig, root string, env map[string]string, line func(p 
 	})
 	// Pdeathsig follows the thread that forks, not the process: run keeps that thread until the handler is gone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	p := &process{cmd: cmd, url: fmt.Sprintf("http://127.0.0.1:%d/", port), exited: make(chan struct{}),
+	p := &process{cmd: cmd, url: fmt.Sprintf("http://127.0.0.1:%d/", port), exited: make(chan struct{}), drained: make(chan struct{}), noticed: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{}}}
 	started := make(chan error)
 	go p.run(started, line)
@@ -125,6 +127,7 @@ func (p *process) run(started chan<- error, line func(*process, bool, string)) {
 	started <- nil
 	_ = p.cmd.Wait() // the exit is in ProcessState
 	p.code = exitCode(p.cmd.ProcessState)
+	close(p.exited)
 	// A child that the handler left behind may hold the pipes open: what it writes later is nobody's.
 	for _, r := range ours {
 		_ = r.SetReadDeadline(time.Now().Add(time.Second))
@@ -132,7 +135,7 @@ func (p *process) run(started chan<- error, line func(*process, bool, string)) {
 	readers.Wait()
 	closeAll(ours)
 	p.client.CloseIdleConnections()
-	close(p.exited)
+	close(p.drained)
 }
 
 func closeAll(files []*os.File) {

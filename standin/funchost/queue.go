@@ -17,6 +17,8 @@ import (
 const (
 	// settleLimit bounds one settlement or renewal call; the client's own retries of them take seconds.
 	settleLimit = 30 * time.Second
+	// stopLimit bounds a settlement while the host stops: the broker may be gone already.
+	stopLimit = 5 * time.Second
 	// receivePause is the wait after a receive that failed.
 	receivePause = 250 * time.Millisecond
 )
@@ -31,7 +33,7 @@ type queue struct {
 
 // newBus makes the host's own Service Bus client for a connection of the app settings.
 func (h *Host) newBus(s busSource) (*azservicebus.Client, string, error) {
-	opts := &azservicebus.ClientOptions{ApplicationID: "funchost", RetryOptions: azservicebus.RetryOptions{
+	opts := &azservicebus.ClientOptions{ApplicationID: "funchost", CustomEndpoint: h.cfg.BusEndpoint, RetryOptions: azservicebus.RetryOptions{
 		MaxRetries: h.host.bus.retries, RetryDelay: h.host.bus.delay, MaxRetryDelay: h.host.bus.maxDelay}}
 	if s.namespace == "" && s.connectionString != "" {
 		c, err := azservicebus.NewClientFromConnectionString(s.connectionString, opts)
@@ -155,7 +157,11 @@ func (q *queue) abandon(token [16]byte) {
 
 func (q *queue) settle(action string, call func(context.Context) error) {
 	// Settlement must outlive the stop of the host: that is when failed calls are given back.
-	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
+	limit := settleLimit
+	if q.h.taking.Err() != nil {
+		limit = stopLimit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := call(ctx); err != nil {
 		q.h.logf("queue %s: message processing error (Action=%s): %v", q.f.trigger.QueueName, action, err)
@@ -168,17 +174,18 @@ func (q *queue) renew(m *azservicebus.ReceivedMessage) (stop func()) {
 	var done sync.WaitGroup
 	limit := q.h.host.bus.maxRenewal
 	until := q.h.sleep.now().Add(limit)
+	halfway := func() time.Time {
+		now := q.h.sleep.now()
+		return now.Add(max(m.LockedUntil.Sub(now)/2, 10*time.Millisecond))
+	}
 	if m.LockedUntil != nil {
+		next := halfway()
 		done.Go(func() {
-			for {
-				now := q.h.sleep.now()
-				next := now.Add(max(m.LockedUntil.Sub(now)/2, 10*time.Millisecond))
-				if limit >= 0 && next.After(until) || q.h.sleep.until(ctx, next) != nil {
+			for limit < 0 || !next.After(until) {
+				if q.h.sleep.until(ctx, next) != nil || q.renewOnce(ctx, m) != nil {
 					return
 				}
-				if q.renewOnce(ctx, m) != nil {
-					return
-				}
+				next = halfway()
 			}
 		})
 	}

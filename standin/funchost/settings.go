@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +117,7 @@ func (t *tree) hostConfig(s settings) hostConfig {
 		hasBundle:     t.str("", "extensionBundle", "id") == "Microsoft.Azure.Functions.ExtensionBundle" && t.str("", "extensionBundle", "version") != "",
 		routePrefix:   t.str("api", "extensions", "http", "routePrefix"),
 		bus: busConfig{
-			maxCalls:     t.integer(16, "extensions", "serviceBus", "maxConcurrentCalls"),
+			maxCalls:     t.integer(16*runtime.NumCPU(), "extensions", "serviceBus", "maxConcurrentCalls"),
 			autoComplete: t.boolean(true, "extensions", "serviceBus", "autoCompleteMessages"),
 			maxRenewal:   t.span(5*time.Minute, "extensions", "serviceBus", "maxAutoLockRenewalDuration"),
 			retries:      int32(t.integer(3, "extensions", "serviceBus", "clientRetryOptions", "maxRetries")),

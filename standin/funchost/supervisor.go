@@ -54,9 +54,14 @@ func (s *supervisor) run(ctx context.Context) error {
 		if p.code == 0 && err == nil && ctx.Err() == nil {
 			// Nobody restarts it and the host believes it up: every call from now on is refused.
 			s.logf("the handler (pid %d) exited with 0; the host does not restart it", p.pid)
+			close(p.noticed)
 			<-ctx.Done()
+			<-p.drained
+			return nil
 		}
 		s.unpublish()
+		close(p.noticed)
+		<-p.drained
 		if ctx.Err() != nil {
 			return nil
 		}
