@@ -118,7 +118,7 @@ func (g *Gate) Observe(ctx context.Context) (bacvault.Posture, error) {
 	p := bacvault.Posture{ObservedAt: g.cfg.Now().UTC(), Scope: ScopeContainer, State: StateNone}
 	d, err := g.data.GetProperties(ctx, nil)
 	if err != nil {
-		return p, g.unread(ctx, "data plane", "Microsoft.Storage/storageAccounts/blobServices/containers/read", err)
+		return p, g.unread(ctx, "data plane", err)
 	}
 	// The headers are absent, not false, where a store does not know them.
 	version := is(d.IsImmutableStorageWithVersioningEnabled)
@@ -135,13 +135,13 @@ func (g *Gate) Observe(ctx context.Context) (bacvault.Posture, error) {
 	}
 	m, err := g.management.Get(ctx, g.cfg.ResourceGroup, g.cfg.Account, g.cfg.Container, nil)
 	if err != nil {
-		return p, g.unread(ctx, "management plane", "Microsoft.Storage/storageAccounts/blobServices/containers/read", err)
+		return p, g.unread(ctx, "management plane", err)
 	}
 	if m.ContainerProperties == nil {
-		return p, g.unread(ctx, "management plane", "Microsoft.Storage/storageAccounts/blobServices/containers/read", errors.New("the answer has no properties"))
+		return p, g.unread(ctx, "management plane", errors.New("the answer has no properties"))
 	}
 	if err := fill(&p, m.ContainerProperties); err != nil {
-		return p, g.unread(ctx, "management plane", "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/read", err)
+		return p, g.unread(ctx, "management plane", err)
 	}
 	return p, g.agree(p, version)
 }
@@ -165,7 +165,7 @@ func fill(p *bacvault.Posture, c *armstorage.ContainerProperties) error {
 	pol := c.ImmutabilityPolicy
 	if pol == nil || pol.Properties == nil {
 		if is(c.HasImmutabilityPolicy) {
-			return errors.New("the container has a policy, but the answer does not show it")
+			return errors.New("the container has a policy, but the answer does not show it; the identity may lack " + rightReadPolicies)
 		}
 		return nil
 	}
@@ -199,9 +199,15 @@ func (g *Gate) agree(p bacvault.Posture, version bool) error {
 	return f
 }
 
+// Both planes ask for this one action; policies may be shown only to who may read those as well.
+const (
+	rightRead         = "Microsoft.Storage/storageAccounts/blobServices/containers/read"
+	rightReadPolicies = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/read"
+)
+
 const nothingYet = "nothing was written to the vault"
 
-func (g *Gate) unread(ctx context.Context, plane, right string, err error) error {
+func (g *Gate) unread(ctx context.Context, plane string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("observe the gate: %w", context.Cause(ctx))
 	}
@@ -211,7 +217,7 @@ func (g *Gate) unread(ctx context.Context, plane, right string, err error) error
 	if errors.As(err, &re) {
 		switch re.StatusCode {
 		case http.StatusForbidden, http.StatusUnauthorized:
-			f.Detail = fmt.Sprintf("%s: the identity lacks %s, or a network rule shuts this host out (%s)", where, right, brief(err))
+			f.Detail = fmt.Sprintf("%s: the identity lacks %s, or a network rule shuts this host out (%s)", where, rightRead, brief(err))
 		case http.StatusNotFound:
 			f.Detail = fmt.Sprintf("%s: there is no such container (%s)", where, brief(err))
 			f.Next = "Check STORAGE_ACCOUNT_NAME, STORAGE_CONTAINER_NAME, the subscription and the resource group."
