@@ -201,6 +201,7 @@ func TestFaultsWithoutAnEnd(t *testing.T) {
 		{"Export", "slow", "", false},
 	} {
 		t.Run(tt.action+" "+tt.do, func(t *testing.T) {
+			t.Parallel()
 			f := start(t, faulty)
 			copyFile(t, filepath.Join(realBacpacs, faulty+".bacpac"), f.path("a.bacpac"))
 			fault := map[string]any{"action": tt.action, "do": tt.do}

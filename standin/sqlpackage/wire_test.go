@@ -1,10 +1,6 @@
 package sqlpackage_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,174 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bacvault/bacvault/standin/bacpacfile"
-	"github.com/bacvault/bacvault/standin/identity"
-	"github.com/bacvault/bacvault/standin/pki"
-	"github.com/bacvault/bacvault/standin/sqlpackage"
-	"github.com/bacvault/bacvault/standin/sqlserver"
 )
-
-const realBacpacs = "../../testdata/bacpacs"
-
-// The clients of the tests, by client id; the reader has only what an export needs.
-const (
-	owner  = "a0000000-0000-4000-8000-000000000001"
-	reader = "a0000000-0000-4000-8000-000000000002"
-	nobody = "a0000000-0000-4000-8000-000000000003"
-)
-
-// stack is what all tests share, because azidentity keeps tokens and crypto/x509 keeps the roots for the whole process.
-var stack struct {
-	authority *pki.Authority
-	identity  *identity.Server
-}
-
-func TestMain(m *testing.M) {
-	code, err := withStack(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func withStack(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "sqlpackage")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if stack.authority, err = pki.New(dir, time.Now()); err != nil {
-		return 0, err
-	}
-	if stack.identity, err = identity.Start(identity.Config{Clients: []string{owner, reader, nobody}}); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, stack.identity.Close()) }()
-	for name, value := range map[string]string{
-		"SSL_CERT_FILE": stack.authority.CAFile(), "IDENTITY_ENDPOINT": stack.identity.Endpoint(), "IDENTITY_HEADER": stack.identity.Header(),
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			return 0, err
-		}
-	}
-	return m.Run(), nil
-}
-
-type fixture struct {
-	*sqlserver.Server
-	dir  string // of the plan and of the bacpacs
-	user string
-}
-
-// start serves one real bacpac as database "source".
-func start(t *testing.T, bacpac string) *fixture {
-	t.Helper()
-	tlsConfig, err := stack.authority.ServerTLS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlserver.Start(sqlserver.Config{
-		Listen: "127.0.0.1:0", TLS: tlsConfig, Authenticate: stack.identity.Authenticate, Log: t.Logf,
-		Allow: func(principal, action, scope string) bool {
-			return principal == owner || principal == reader && (action == "sql/login" || scope == "source" && action != "sql/admin")
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Load("source", source(t, bacpac)); err != nil {
-		t.Fatal(err)
-	}
-	return &fixture{s, t.TempDir(), owner}
-}
-
-func read(t *testing.T, path string) *bacpacfile.File {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := bacpacfile.Decode(f, info.Size())
-	if err != nil {
-		t.Fatalf("decode %s: %v", path, err)
-	}
-	return file
-}
-
-// source is a real bacpac with one value of pubs put right, which no varchar on the wire can bring to a Go program: byte 0x81 of
-// code page 1252 is U+0081 to Windows and DacFx, but U+FFFD to go-mssqldb.
-func source(t *testing.T, bacpac string) *bacpacfile.File {
-	t.Helper()
-	file := read(t, filepath.Join(realBacpacs, bacpac+".bacpac"))
-	for _, table := range file.Tables {
-		for _, row := range table.Rows {
-			for i, v := range row {
-				if v == "M\u0081nchen" {
-					row[i] = "München"
-				}
-			}
-		}
-	}
-	return file
-}
-
-func (f *fixture) path(name string) string { return filepath.Join(f.dir, name) }
-
-// plan writes the fault plan.
-func (f *fixture) plan(t *testing.T, faults ...map[string]any) {
-	t.Helper()
-	raw, err := json.Marshal(faults)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(f.path("faults.json"), raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (f *fixture) fired(t *testing.T) []string {
-	t.Helper()
-	raw, err := os.ReadFile(f.path("faults.json.fired"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
-}
-
-func (f *fixture) connection(database string) string {
-	return "ConnectionString:Server=tcp:" + strings.Replace(f.Addr(), ":", ",", 1) + ";Database=" + database +
-		";Authentication=Active Directory Managed Identity;User Id=" + f.user + ";Encrypt=True;TrustServerCertificate=False;Connect Timeout=10"
-}
-
-func (f *fixture) act(ctx context.Context, args ...string) result {
-	var out, err bytes.Buffer
-	getenv := func(name string) string {
-		if name == "STANDIN_SQLPACKAGE_FAULTS" {
-			return f.path("faults.json")
-		}
-		return os.Getenv(name)
-	}
-	code := sqlpackage.Main(ctx, args, getenv, &out, &err)
-	return result{code, out.String(), err.String()}
-}
-
-func (f *fixture) export(ctx context.Context, database, file string) result {
-	return f.act(ctx, "/Action:Export", "/Source"+f.connection(database), "/TargetFile:"+f.path(file), "/OverwriteFiles:False", "/p:CompressionOption=Fast")
-}
-
-func (f *fixture) importInto(ctx context.Context, database, file string, more ...string) result {
-	return f.act(ctx, append([]string{"/Action:Import", "/SourceFile:" + f.path(file), "/Target" + f.connection(database)}, more...)...)
-}
 
 func TestExportAndImportKeepEveryRow(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(realBacpacs, "*.bacpac"))
@@ -253,17 +82,6 @@ func TestOutputOfImport(t *testing.T) {
 	}
 }
 
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	raw, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, raw, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestFailuresAreToldAsTheToolTellsThem(t *testing.T) {
 	f := start(t, "pubs")
 	copyFile(t, filepath.Join(realBacpacs, "pubs.bacpac"), f.path("pubs.bacpac"))
@@ -322,5 +140,65 @@ func TestServerThatIsNotThere(t *testing.T) {
 	got := f.export(t.Context(), "source", "x.bacpac")
 	if got.code != 1 || !strings.Contains(got.stderr, "*** Error exporting database:Could not extract package from specified database. A network-related or instance-specific error occurred while establishing a connection to SQL Server.") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestEveryTypeSurvivesTheWire sends each type that the three stand-ins know through import and export.
+func TestEveryTypeSurvivesTheWire(t *testing.T) {
+	minute := time.Date(2026, 11, 24, 2, 3, 0, 0, time.UTC)
+	tick := time.Date(2026, 11, 24, 23, 59, 59, 999999900, time.UTC)
+	var columns strings.Builder
+	var row, nulls []any
+	for i, c := range []struct {
+		typ, length      string // the latter one of Length, IsMax
+		precision, scale int
+		value            any
+	}{
+		{"tinyint", "", 0, 0, int64(255)}, {"smallint", "", 0, 0, int64(-32768)}, {"int", "", 0, 0, int64(-2147483648)}, {"bigint", "", 0, 0, int64(-9223372036854775808)},
+		{"bit", "", 0, 0, true}, {"real", "", 0, 0, float32(0.1)}, {"float", "", 0, 0, 0.1},
+		{"decimal", "", 38, 6, "-99999999999999999999999999999999.999999"}, {"numeric", "", 9, 9, "0.000000001"}, {"decimal", "", 19, 0, "0"},
+		{"money", "", 0, 0, "-922337203685477.5808"}, {"smallmoney", "", 0, 0, "214748.3647"},
+		{"date", "", 0, 0, time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}, {"time", "", 0, 7, time.Date(1, 1, 1, 23, 59, 59, 999999900, time.UTC)},
+		{"datetime2", "", 0, 7, tick}, {"datetime2", "", 0, 0, minute}, {"datetimeoffset", "", 0, 7, tick.In(time.FixedZone("", -150*60))},
+		{"datetime", "", 0, 0, time.Date(1999, 12, 31, 23, 59, 59, 996666700, time.UTC)}, {"smalldatetime", "", 0, 0, minute},
+		{"uniqueidentifier", "", 0, 0, [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+		{"char", "Length", 0, 0, "é    "}, {"nchar", "Length", 0, 0, "日本   "}, {"varchar", "Length", 0, 0, ""}, {"nvarchar", "Length", 0, 0, "a😀"},
+		{"varchar", "IsMax", 0, 0, strings.Repeat("€", 9000)}, {"nvarchar", "IsMax", 0, 0, strings.Repeat("日", 9000)}, {"xml", "", 0, 0, "<a>é</a>"},
+		{"text", "", 0, 0, "œ"}, {"ntext", "", 0, 0, "日"}, {"image", "", 0, 0, []byte{}},
+		{"binary", "Length", 0, 0, []byte{0, 1, 2, 3, 0}}, {"varbinary", "Length", 0, 0, []byte{}}, {"varbinary", "IsMax", 0, 0, make([]byte, 9000)},
+		{"rowversion", "", 0, 0, []byte{0, 0, 0, 0, 0, 0, 1, 2}}, {"geography", "", 0, 0, []byte{0xe6, 0x10}}, {"hierarchyid", "", 0, 0, []byte{0x58}},
+	} {
+		length := map[string]string{"": "", "Length": `<Property Name="Length" Value="5" />`, "IsMax": `<Property Name="IsMax" Value="True" />`}[c.length]
+		fmt.Fprintf(&columns, `<Entry><Element Type="SqlSimpleColumn" Name="[s].[t]]1].[c%d]"><Relationship Name="TypeSpecifier"><Entry><Element Type="SqlTypeSpecifier">%s`+
+			`<Property Name="Precision" Value="%d" /><Property Name="Scale" Value="%d" /><Relationship Name="Type"><Entry><References ExternalSource="BuiltIns" Name="[%s]" /></Entry></Relationship>`+
+			`</Element></Entry></Relationship></Element></Entry>`, i, length, c.precision, c.scale, c.typ)
+		row = append(row, c.value)
+		if nulls = append(nulls, nil); c.typ == "rowversion" {
+			nulls[i] = c.value // a server makes one where none is given
+		}
+	}
+	model, err := bacpacfile.ParseModel([]byte(`<DataSchemaModel SchemaVersion="3.5"><Model><Element Type="SqlTable" Name="[s].[t]]1]"><Relationship Name="Columns">` +
+		columns.String() + `</Relationship></Element></Model></DataSchemaModel>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &bacpacfile.File{Model: model, DatabaseName: "types", Tables: []bacpacfile.TableData{{Table: model.Tables[0], Rows: [][]any{row, nulls}}}}
+	f := start(t, "coursecompanion-empty")
+	file, err := os.Create(f.path("a.bacpac"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := bacpacfile.Encode(file, want, bacpacfile.EncodeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.importInto(t.Context(), "types", "a.bacpac"); got.code != 0 {
+		t.Fatalf("import: %+v", got)
+	}
+	if got := f.export(t.Context(), "types", "b.bacpac"); got.code != 0 {
+		t.Fatalf("export: %+v", got)
+	}
+	if diff := cmp.Diff(want.Tables[0].Rows, read(t, f.path("b.bacpac")).Tables[0].Rows); diff != "" {
+		t.Errorf("rows (-before +after):\n%s", diff)
 	}
 }
