@@ -62,24 +62,34 @@ func (s *Server) Replace(ctx context.Context, account, container, name string, b
 	if was.StatusCode != http.StatusOK {
 		return fmt.Errorf("replace %s: the store answers %s", name, was.Status)
 	}
-	header := http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}
+	put := http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}
+	properties := http.Header{}
 	for k, v := range was.Header {
 		if strings.HasPrefix(k, "X-Ms-Meta-") {
-			header[k] = v
+			put[k] = v
 		}
 	}
-	for _, k := range []string{"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Md5"} {
+	for _, k := range []string{"Content-Type", "Content-Encoding", "Content-Disposition", "Content-MD5"} {
 		if v := was.Header.Get(k); v != "" {
-			header.Set("x-ms-blob-"+k, v)
+			properties.Set("x-ms-blob-"+k, v)
 		}
 	}
-	res, err := s.direct(ctx, http.MethodPut, account, path, "", header, body)
+	res, err := s.direct(ctx, http.MethodPut, account, path, "", put, body)
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", name, err)
 	}
-	defer res.Body.Close()
+	_ = res.Body.Close()
 	if res.StatusCode != http.StatusCreated {
 		return fmt.Errorf("replace %s: the store answers %s", name, res.Status)
+	}
+	// A write checks an MD5 that it is given; setting it afterwards keeps the old bytes' sum over the new bytes.
+	res, err = s.direct(ctx, http.MethodPut, account, path, "comp=properties", properties, nil)
+	if err != nil {
+		return fmt.Errorf("replace %s: set its headers again: %w", name, err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("replace %s: set its headers again: the store answers %s", name, res.Status)
 	}
 	return nil
 }

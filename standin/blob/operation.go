@@ -52,7 +52,7 @@ type call struct {
 
 func (c call) header(name string) string { return c.request.Header.Get(name) }
 
-// name is the blob's key in everything that the gateway remembers.
+// key is the blob's name in everything that the gateway remembers.
 func (c call) key() string { return c.account + "/" + c.container + "/" + c.blob }
 
 // scope is what the right must be held on.
@@ -89,7 +89,6 @@ func parse(r *http.Request) (call, *Refusal) {
 	if comp == "lease" && c.header("x-ms-lease-action") == "" {
 		return c, &Refusal{400, "MissingRequiredHeader", "x-ms-lease-action is missing."}
 	}
-	// A read of blocks and a read of a container's blobs are told apart by comp alone.
 	op, ok := known[name]
 	if !ok {
 		return c, &Refusal{501, "NotImplemented", "The stand-in does not know the operation " + name + " on " + level(c) + "."}

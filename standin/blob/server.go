@@ -246,9 +246,15 @@ func (s *Server) hold(c call) (release func(), err error) {
 		s.names[c.key()] = name
 	}
 	s.mu.Unlock()
+	release = func() { <-name }
+	select {
+	case name <- struct{}{}: // also for a client that has just died: its request is whole
+		return release, nil
+	default:
+	}
 	select {
 	case name <- struct{}{}:
-		return func() { <-name }, nil
+		return release, nil
 	case <-c.request.Context().Done():
 		return nil, fmt.Errorf("wait for another write of the blob: %w", c.request.Context().Err())
 	}

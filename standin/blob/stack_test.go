@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -191,4 +192,22 @@ func wantCode(t *testing.T, err error, code string) {
 	case code != "" && !bloberror.HasCode(err, bloberror.Code(code)):
 		t.Errorf("want %s, got %v", code, err)
 	}
+}
+
+// syncedBuilder is a command's stdout that a test looks at while the command runs.
+type syncedBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncedBuilder) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncedBuilder) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
