@@ -209,14 +209,24 @@ func TestFaultsWithoutAnEnd(t *testing.T) {
 				fault["seconds"] = 600
 			}
 			f.plan(t, fault)
-			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			var got result
-			if tt.action == "Export" {
-				got = f.export(ctx, "source", "x.bacpac")
-			} else {
-				got = f.importInto(ctx, "target", "a.bacpac")
+			ended := make(chan result, 1)
+			go func() {
+				if tt.action == "Export" {
+					ended <- f.export(ctx, "source", "x.bacpac")
+				} else {
+					ended <- f.importInto(ctx, "target", "a.bacpac")
+				}
+			}()
+			f.waitFired(t)
+			select {
+			case got := <-ended:
+				t.Fatalf("it ended by itself: %+v", got)
+			case <-time.After(500 * time.Millisecond): // long enough for the token to be told expired twice
 			}
+			cancel()
+			got := <-ended
 			if got.code != 143 || !strings.HasSuffix(got.stdout, tt.last) || strings.Contains(got.stdout, "Time elapsed") {
 				t.Errorf("%+v", got)
 			}
@@ -228,6 +238,18 @@ func TestFaultsWithoutAnEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waitFired waits until a fault has taken effect.
+func (f *fixture) waitFired(t *testing.T) {
+	t.Helper()
+	for range 400 {
+		if f.fired(t)[0] != "" {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("no fault took effect within 20 s")
 }
 
 func TestFaultsCountDownOverRuns(t *testing.T) {

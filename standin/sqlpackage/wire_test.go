@@ -32,7 +32,7 @@ func TestExportAndImportKeepEveryRow(t *testing.T) {
 			if got := f.export(t.Context(), "copy", "b.bacpac"); got.code != 0 {
 				t.Fatalf("export of the import: %+v", got)
 			}
-			want := source(t, name)
+			want := read(t, path)
 			for database, file := range map[string]string{"source": "a.bacpac", "copy": "b.bacpac"} {
 				want.DatabaseName = database
 				if got := read(t, f.path(file)); !reflect.DeepEqual(want, got) {
