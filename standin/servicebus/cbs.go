@@ -113,17 +113,17 @@ func (c *connection) dropUnclaimed() {
 			if l.path == cbsPath {
 				continue
 			}
-			if err := c.authenticated(entityOf(l.path)); err != nil {
+			if err := c.authenticated(l.path); err != nil {
 				l.detach(err)
 			}
 		}
 	}
 }
 
-// claimFor finds the claim that covers an entity: one for itself, its management node, or something above it.
-func (c *connection) claimFor(entity string) *claim {
+// claimFor finds the claim that covers a path: one for itself or for something above it.
+func (c *connection) claimFor(path string) *claim {
 	now := c.broker.now()
-	for path := entity + managementSuffix; ; {
+	for {
 		if cl := c.claims[path]; cl != nil && !cl.expired(now) {
 			return cl
 		}
@@ -134,20 +134,26 @@ func (c *connection) claimFor(entity string) *claim {
 	}
 }
 
-func (c *connection) authenticated(entity string) *amqpError {
-	if c.claimFor(entity) == nil {
-		return unauthorized("ExpiredToken: No token that is still good was put for '" + entity + "' on this connection.")
+func (c *connection) authenticated(path string) *amqpError {
+	if c.claimFor(path) != nil {
+		return nil
 	}
-	return nil
+	for p := range c.claims {
+		if p == "" || path == p || strings.HasPrefix(path, p+"/") {
+			return unauthorized("ExpiredToken: The token for '" + path + "' has expired.")
+		}
+	}
+	return unauthorized("Unauthorized access. No token was put for '" + path + "' on this connection.")
 }
 
-// authorize asks whether the principal of the connection's claim may do an action on an entity that exists.
-func (c *connection) authorize(entity, action string) *amqpError {
-	if err := c.authenticated(entity); err != nil {
+// authorize asks whether the principal of the connection's claim may do an action on an entity that exists; path is that of
+// the entity or of its management node.
+func (c *connection) authorize(path, action string) *amqpError {
+	if err := c.authenticated(path); err != nil {
 		return err
 	}
-	cl := c.claimFor(entity)
-	scope, _ := c.broker.scopeOf(entity)
+	cl := c.claimFor(path)
+	scope, _ := c.broker.scopeOf(entityOf(path))
 	if cl.allRights || c.server.cfg.Allow != nil && c.server.cfg.Allow(cl.principal, action, scope) {
 		return nil
 	}

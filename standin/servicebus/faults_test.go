@@ -74,6 +74,7 @@ func TestFaultsOfSettle(t *testing.T) {
 			{"lock lost", faults.Fault{Do: servicebus.DoError, Code: "com.microsoft:message-lock-lost"}, counts{Locked: 1}, true},
 		} {
 			t.Run(tc.name+" "+way, func(t *testing.T) {
+				t.Parallel()
 				b, plan := faultyBus(t)
 				b.send("requests", &azservicebus.Message{Body: []byte("x")})
 				r := b.receiver("requests")
@@ -84,7 +85,7 @@ func TestFaultsOfSettle(t *testing.T) {
 				tc.fault.Op = servicebus.OpSettle
 				plan.Add(tc.fault)
 				// The client waits about four seconds before it tries again, whatever its retry options are.
-				ctx, cancel := context.WithTimeout(b.ctx, 300*time.Millisecond)
+				ctx, cancel := context.WithTimeout(b.ctx, time.Second)
 				defer cancel()
 				err := r.CompleteMessage(ctx, m, nil)
 				if tc.lost {

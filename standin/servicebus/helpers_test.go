@@ -63,7 +63,7 @@ func plainBus(t *testing.T, change ...func(*servicebus.Config)) *bus {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
 	b.ctx = ctx
-	b.client = b.newClient()
+	b.client = b.newClient(quickRetry())
 	return b
 }
 
@@ -81,9 +81,9 @@ func start(t *testing.T, cfg servicebus.Config) *servicebus.Server {
 	return s
 }
 
-func (b *bus) newClient() *azservicebus.Client {
+func (b *bus) newClient(retry azservicebus.RetryOptions) *azservicebus.Client {
 	b.t.Helper()
-	c, err := azservicebus.NewClientFromConnectionString(b.ConnectionString(), &azservicebus.ClientOptions{RetryOptions: quickRetry()})
+	c, err := azservicebus.NewClientFromConnectionString(b.ConnectionString(), &azservicebus.ClientOptions{RetryOptions: retry})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 // A second client library, written by other people on another AMQP stack, sees the same namespace.
 func TestJavaScriptClient(t *testing.T) {
+	t.Parallel()
 	modules, err := filepath.Abs("../azurite/node_modules")
 	check(t, err)
 	if _, err := os.Stat(filepath.Join(modules, "@azure", "service-bus")); err != nil {

@@ -95,7 +95,7 @@ func (s *session) answerAttach(l *link, reply, source fields) {
 		fate = s.connection.server.fate(OpAttach)
 		err = fate.refusal
 	}
-	if fate.cut {
+	if fate.cut || fate.loseReply { // without credit an attach has no effect that outlives its connection
 		s.connection.sever()
 		return
 	}
@@ -115,9 +115,6 @@ func (s *session) answerAttach(l *link, reply, source fields) {
 		l.queue = s.connection.broker.queues[l.path]
 		l.queue.consumers = append(l.queue.consumers, l)
 	}
-	if fate.loseReply {
-		s.connection.sever()
-	}
 }
 
 // admit says why a link may not attach, or nil.
@@ -134,7 +131,7 @@ func (l *link) admit(source fields) *amqpError {
 		return &amqpError{condNotImplemented, "the stand-in knows no filters on links, and so no sessions of Service Bus"}
 	}
 	if l.isRequestNode() {
-		return c.authenticated(entity) // rights are asked for operation by operation
+		return c.authenticated(l.path) // rights are asked for operation by operation
 	}
 	q := c.broker.queues[entity]
 	if l.fromPeer {

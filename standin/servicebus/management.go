@@ -6,14 +6,14 @@ import (
 )
 
 // manage answers a request on an entity's management node ("Request-response operations" of the Service Bus AMQP guide).
-func (c *connection) manage(entity string, p *payload) answer {
-	b := c.broker
+func (c *connection) manage(path string, p *payload) answer {
+	b, entity := c.broker, entityOf(path)
 	operation := strings.TrimPrefix(text(p.application().get("operation")), "com.microsoft:")
 	action := ActionReceive
 	if operation == "schedule-message" || operation == "cancel-scheduled-message" {
 		action = ActionSend
 	}
-	if err := c.authorize(entity, action); err != nil {
+	if err := c.authorize(path, action); err != nil {
 		return refuse(err)
 	}
 	q := b.queues[entity]

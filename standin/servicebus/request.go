@@ -20,7 +20,7 @@ func (l *link) request(p *payload) {
 		c.later = append(c.later, func() { c.putToken(l, p) })
 		return
 	}
-	if a := c.manage(entityOf(l.path), p); !a.lost {
+	if a := c.manage(l.path, p); !a.lost {
 		l.reply(p, a)
 	}
 }

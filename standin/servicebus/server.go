@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bacvault/bacvault/standin/clock"
 	"github.com/bacvault/bacvault/standin/faults"
@@ -29,8 +30,8 @@ type Config struct {
 	Entities Entities
 	// TLS makes it amqps; nil is plain AMQP, as the official emulator speaks it.
 	TLS *tls.Config
-	// Authenticate returns the client id in an Entra token for Audience. nil: every such token is refused.
-	// It may be called by several connections at once.
+	// Authenticate returns the client id in an Entra token for Audience. nil: every such token is refused. It may be called
+	// by several connections at once, and its error goes to the client.
 	Authenticate func(token, audience string) (string, error)
 	// Allow says whether a principal may do an action on queues/<name>, topics/<name> or
 	// topics/<name>/subscriptions/<name>. nil: nobody may do anything. It must be quick and not call back into the server.
@@ -43,6 +44,8 @@ type Config struct {
 	Log    func(format string, args ...any)
 	Listen string // default 127.0.0.1:0
 }
+
+const acceptPause = 10 * time.Millisecond
 
 // Server is a running namespace.
 type Server struct {
@@ -92,6 +95,7 @@ func (s *Server) accept() {
 		}
 		if err != nil {
 			s.cfg.Log("service bus: accept: %v", err)
+			time.Sleep(acceptPause) // out of file descriptors, most likely
 			continue
 		}
 		c := newConnection(s, nc)
