@@ -193,7 +193,7 @@ func (f *function) resolveQueue(c hostConfig, s settings) (err error) {
 	}
 	f.bus = busSource{namespace: s.get(name + "__fullyQualifiedNamespace"), connectionString: s.get(name), clientID: s.get(name + "__clientId")}
 	if f.bus.namespace == "" && f.bus.connectionString == "" {
-		return fmt.Errorf("Service Bus connection '%s' is missing: neither %s__fullyQualifiedNamespace nor a connection string is set", name, name)
+		return fmt.Errorf("the Service Bus connection '%s' is missing: neither %s__fullyQualifiedNamespace nor a connection string is set", name, name)
 	}
 	return nil
 }
