@@ -2,6 +2,7 @@ package bacvault
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,19 +206,18 @@ func decodeRequest(b []byte, v any) error {
 		return nil
 	}
 	field := "(document)"
-	var ute *json.UnmarshalTypeError
-	if asType(err, &ute) && ute.Field != "" {
-		field = ute.Field
-	} else if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return malformed(strings.Trim(name, `"`), "is not known")
+	var wrong *json.UnmarshalTypeError
+	var slot *slotError
+	switch {
+	case errors.As(err, &slot):
+		field = "slot"
+	case errors.As(err, &wrong) && wrong.Field != "":
+		// The path runs through our embedded structs, which the sender does not know.
+		field = wrong.Field[strings.LastIndex(wrong.Field, ".")+1:]
+	default:
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return malformed(strings.Trim(name, `"`), "is not known")
+		}
 	}
 	return malformed(field, "does not parse: %v", err)
-}
-
-func asType(err error, target **json.UnmarshalTypeError) bool {
-	t, ok := err.(*json.UnmarshalTypeError)
-	if ok {
-		*target = t
-	}
-	return ok
 }

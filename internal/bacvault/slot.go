@@ -22,11 +22,17 @@ type Slot struct{ t time.Time }
 // SlotAt cuts a time to the second and takes it to UTC.
 func SlotAt(t time.Time) Slot { return Slot{t.UTC().Truncate(time.Second)} }
 
+type slotError struct{ text string }
+
+func (e *slotError) Error() string {
+	return fmt.Sprintf("slot %q is not an RFC 3339 time such as 2026-11-24T02:00:00Z", e.text)
+}
+
 // ParseSlot reads the RFC 3339 form that String writes.
 func ParseSlot(s string) (Slot, error) {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return Slot{}, fmt.Errorf("slot %q is not an RFC 3339 time such as 2026-11-24T02:00:00Z", s)
+		return Slot{}, &slotError{s}
 	}
 	return SlotAt(t), nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -30,7 +31,6 @@ type Config struct {
 	Namespace        string // host or host:port
 	Credential       azcore.TokenCredential
 	ConnectionString string
-	TLS              *tls.Config // nil: the system's roots
 }
 
 // Bus holds one connection, opened at its first use.
@@ -44,7 +44,11 @@ type Bus struct {
 
 // New makes a Bus. It does not connect.
 func New(c Config) (*Bus, error) {
-	opts := &azservicebus.ClientOptions{TLSConfig: c.TLS, ApplicationID: "bacvault"}
+	opts := &azservicebus.ClientOptions{ApplicationID: "bacvault"}
+	if host, _, err := net.SplitHostPort(c.Namespace); err == nil {
+		// go-amqp would verify the certificate against "host:port", which none is made out to.
+		opts.TLSConfig = &tls.Config{ServerName: host}
+	}
 	var client *azservicebus.Client
 	var err error
 	if c.ConnectionString != "" {

@@ -1,0 +1,54 @@
+# The two commands that matter: make demo, make test. Both do all their own set-up, on a machine with Go and Node.
+GO      ?= go
+BACPAC  ?= testdata/bacpacs/adventureworkslt-2025.bacpac
+FUZZ    ?= 10s
+AZURITE := standin/azurite/node_modules/.package-lock.json
+
+.PHONY: demo up test soak bench build package clean lint fuzz
+
+# One backup and one restore of BACPAC against a local Azure; ends 0 only if all of it held.
+demo: build
+	@exec .build/standin demo --bacpac '$(BACPAC)'
+
+# The same local Azure, left running until Ctrl-C.
+up: build
+	@exec .build/standin up --bacpac '$(BACPAC)'
+
+test: $(AZURITE) lint
+	$(GO) test -race -shuffle=on ./...
+
+lint:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+build: $(AZURITE) package
+	$(GO) build -o .build/standin ./standin
+	$(GO) build -o .build/bacvault ./cmd/bacvault
+
+# The Functions host scans only direct children of its script root, so each function's folder lies beside host.json.
+package:
+	@rm -rf .build/app && mkdir -p .build/app
+	CGO_ENABLED=0 $(GO) build -trimpath -o .build/app/handler ./handler
+	@cp host.json .build/app/ && cp -r functions/. .build/app/
+
+$(AZURITE): standin/azurite/package-lock.json
+	cd standin/azurite && npm ci --no-audit --no-fund
+	@touch $@
+
+# What takes longer than a test should: sweeps that kill the handler at every stage, fuzzing, large archives.
+soak: $(AZURITE) fuzz
+	$(GO) test -race -tags soak -timeout 30m -run Soak -v ./e2e ./internal/...
+
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz $$pkg $$f $(FUZZ)"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$pkg; \
+	  done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./bench ./internal/bacpac
+
+clean:
+	rm -rf .build
