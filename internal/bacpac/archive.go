@@ -189,7 +189,7 @@ func readRecord(r *bufio.Reader) (entry, error) {
 		crc: binary.LittleEndian.Uint32(b[16:]),
 	}
 	wide := []uint64{uint64(binary.LittleEndian.Uint32(b[24:])), uint64(binary.LittleEndian.Uint32(b[20:])), uint64(binary.LittleEndian.Uint32(b[42:]))}
-	if err := readZip64(rest[nameLen:], wide); err != nil {
+	if err := readZip64(rest[nameLen:], wide, false); err != nil {
 		return e, fmt.Errorf("%q: %w", e.name, err)
 	}
 	if disk := binary.LittleEndian.Uint16(b[34:]); disk != 0 {
@@ -204,9 +204,10 @@ func readRecord(r *bufio.Reader) (entry, error) {
 	return e, nil
 }
 
-// readZip64 puts the 64-bit values of a zip64 extra field (id 1) in place of those in values that are masked, in their
-// order. Other extra fields (the growth hint 0xA220 of System.IO.Packaging, say) are passed over.
-func readZip64(extra []byte, values []uint64) error {
+// readZip64 puts the 64-bit values of a zip64 extra field (id 1) in place of those in values that are masked. The
+// directory has only the masked ones there, a local header has both sizes. Other extra fields are passed over: the first
+// part of real exports has a growth hint (0xA220) of System.IO.Packaging.
+func readZip64(extra []byte, values []uint64, local bool) error {
 	for len(extra) > 0 {
 		if len(extra) < 4 || int(binary.LittleEndian.Uint16(extra[2:])) > len(extra)-4 {
 			return errors.New("its extra field is damaged")
@@ -218,13 +219,17 @@ func readZip64(extra []byte, values []uint64) error {
 			continue
 		}
 		for i := range values {
-			if values[i] != mask32 {
+			masked := values[i] == mask32
+			if !masked && !local {
 				continue
 			}
 			if len(field) < 8 {
 				return errors.New("its zip64 field is too short")
 			}
-			values[i], field = binary.LittleEndian.Uint64(field), field[8:]
+			if masked {
+				values[i] = binary.LittleEndian.Uint64(field)
+			}
+			field = field[8:]
 		}
 		return nil
 	}

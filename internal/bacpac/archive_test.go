@@ -4,12 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
-	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
-	"strings"
 	"testing"
 )
 
@@ -28,8 +25,12 @@ type file struct {
 	gap        string // bytes that belong to no part, before this one
 	offset     int64  // added to the header's offset in the directory
 	extra      string // of the local header
-	local      func(header []byte)
+	zip64      bool   // mask the sizes and put them in zip64 fields
+	local, dir func(header []byte)
 }
+
+// mask says that a size stands in the zip64 field.
+const mask = 0xffffffff
 
 // zipped writes an archive as sqlpackage does: sizes in the local headers, no descriptors.
 func zipped(t testing.TB, files ...file) []byte {
@@ -60,6 +61,13 @@ func zipped(t testing.TB, files ...file) []byte {
 			lcrc, lsize, lraw = 0, 0, 0
 			f.flags |= 8
 		}
+		var dirExtra []byte
+		dsize, draw, doffset := size, uint32(len(raw)), offset
+		if f.zip64 {
+			f.extra = string(appendUint64(appendUint16(nil, 1, 16), uint64(lsize), uint64(lraw)))
+			dirExtra = appendUint64(appendUint16(nil, 1, 24), uint64(size), uint64(len(raw)), uint64(offset))
+			lsize, lraw, dsize, draw, doffset = mask, mask, mask, mask, mask
+		}
 		h := binary.LittleEndian.AppendUint32(nil, 0x04034b50)
 		h = appendUint16(h, 20, f.flags, method, 0, 0)
 		h = appendUint32(h, lcrc, lraw, lsize)
@@ -80,10 +88,13 @@ func zipped(t testing.TB, files ...file) []byte {
 		}
 		dir = appendUint32(dir, 0x02014b50)
 		dir = appendUint16(dir, 45, 20, f.flags, method, 0, 0)
-		dir = appendUint32(dir, crc, uint32(len(raw)), size)
-		dir = appendUint16(dir, uint16(len(f.name)), 0, 0, 0, 0)
-		dir = appendUint32(dir, 0, offset)
-		dir = append(dir, f.name...)
+		dir = appendUint32(dir, crc, draw, dsize)
+		dir = appendUint16(dir, uint16(len(f.name)), uint16(len(dirExtra)), 0, 0, 0)
+		dir = appendUint32(dir, 0, doffset)
+		dir = append(append(dir, f.name...), dirExtra...)
+		if f.dir != nil {
+			f.dir(dir[len(dir)-46-len(f.name)-len(dirExtra):])
+		}
 	}
 	at := uint32(len(out))
 	out = append(out, dir...)
@@ -192,116 +203,4 @@ func find(t testing.TB, files []file, name string) *file {
 	}
 	t.Fatalf("no file %s", name)
 	return nil
-}
-
-// column is a column of a table that a test makes up. Numbers below 0 are not written.
-type column struct {
-	typ                      string
-	length, precision, scale int
-	max, notNull             bool
-	alias                    bool // behind an alias type of this type
-	computed                 bool
-	external                 string // a type that is not built in
-	extra                    string // XML inside the column
-}
-
-// testTable is a table that a test makes up; columns are named c1, c2 and so on.
-type testTable struct {
-	schema, name string
-	columns      []column
-	parts        []string
-}
-
-// archiveOf writes a whole bacpac with the tables.
-func archiveOf(t testing.TB, tables ...testTable) []byte {
-	t.Helper()
-	return zipped(t, filesOf(tables...)...)
-}
-
-func filesOf(tables ...testTable) []file {
-	model := modelOf(tables...)
-	var rels, phase strings.Builder
-	var data []file
-	for i, tb := range tables {
-		if i > 0 {
-			phase.WriteByte(',')
-		}
-		fmt.Fprintf(&phase, "%s.%s", tb.schema, tb.name)
-		for j, part := range tb.parts {
-			name := fmt.Sprintf("Data/%s.%s/TableData-%03d-00000.BCP", strings.ReplaceAll(tb.schema, " ", "%20"), strings.ReplaceAll(tb.name, " ", "%20"), j)
-			data = append(data, file{name: name, data: []byte(part)})
-			fmt.Fprintf(&rels, `<Relationship Type="table=%s" Target="/%s" Id="T%d.%d" /><Relationship Type="schema=%s" Target="/%s" Id="S%d.%d" />`,
-				tb.name, name, i, j, tb.schema, name, i, j)
-		}
-	}
-	files := []file{
-		{name: "model.xml", data: model},
-		{name: "DacMetadata.xml", data: []byte(`<DacType><Name>made</Name><Version>0.0.0.0</Version></DacType>`)},
-		{name: "[Content_Types].xml", data: []byte(`<Types><Default Extension="xml" ContentType="text/xml" /><Default Extension="BCP" ContentType="application/octet-stream" /><Default Extension="rels" ContentType="text/xml" /></Types>`)},
-	}
-	files = append(files, data...)
-	if len(data) > 0 {
-		files = append(files, file{name: "_rels/.rels", stored: true, data: []byte("<Relationships>" + rels.String() + "</Relationships>")})
-	}
-	return append(files, file{name: "Origin.xml", stored: true, data: originOf(model, len(tables), phase.String())})
-}
-
-func originOf(model []byte, tables int, phase string) []byte {
-	return fmt.Appendf(nil, `<DacOrigin><PackageProperties><Version>3.1.0.0</Version><ContainsExportedData>true</ContainsExportedData></PackageProperties>`+
-		`<Server><ObjectCounts><Table>%d</Table></ObjectCounts></Server>`+
-		`<Checksums><Checksum Uri="/model.xml">%X</Checksum></Checksums><DataPhaseTables>%s</DataPhaseTables></DacOrigin>`, tables, sha256.Sum256(model), phase)
-}
-
-func modelOf(tables ...testTable) []byte {
-	var b bytes.Buffer
-	b.WriteString(`<?xml version="1.0" encoding="utf-8"?><DataSchemaModel SchemaVersion="3.5" DspName="x"><Model>`)
-	for i, tb := range tables {
-		fmt.Fprintf(&b, `<Element Type="SqlTable" Name="[%s].[%s]"><Relationship Name="Columns">`, tb.schema, tb.name)
-		var aliases bytes.Buffer
-		for j, c := range tb.columns {
-			kind := "SqlSimpleColumn"
-			if c.computed {
-				kind = "SqlComputedColumn"
-			}
-			fmt.Fprintf(&b, `<Entry><Element Type="%s" Name="[%s].[%s].[c%d]">`, kind, tb.schema, tb.name, j+1)
-			if c.notNull {
-				b.WriteString(`<Property Name="IsNullable" Value="False" />`)
-			}
-			b.WriteString(c.extra)
-			numbers := numbersOf(c)
-			base := fmt.Sprintf(`<Relationship Name="Type"><Entry><References ExternalSource="BuiltIns" Name="[%s]" /></Entry></Relationship>`, c.typ)
-			spec := numbers + base
-			switch {
-			case c.alias:
-				spec = fmt.Sprintf(`<Relationship Name="Type"><Entry><References Name="[dbo].[a%d.%d]" /></Entry></Relationship>`, i, j)
-				fmt.Fprintf(&aliases, `<Element Type="SqlUserDefinedDataType" Name="[dbo].[a%d.%d]">%s%s</Element>`, i, j, numbers, base)
-			case c.external != "":
-				spec = fmt.Sprintf(`<Relationship Name="Type"><Entry><References Name="%s" /></Entry></Relationship>`, c.external)
-			}
-			if !c.computed {
-				fmt.Fprintf(&b, `<Relationship Name="TypeSpecifier"><Entry><Element Type="SqlTypeSpecifier">%s</Element></Entry></Relationship>`, spec)
-			}
-			b.WriteString(`</Element></Entry>`)
-		}
-		b.WriteString(`</Relationship></Element>`)
-		b.Write(aliases.Bytes())
-	}
-	b.WriteString(`</Model></DataSchemaModel>`)
-	return b.Bytes()
-}
-
-func numbersOf(c column) string {
-	var b strings.Builder
-	for _, n := range []struct {
-		name  string
-		value int
-	}{{"Length", c.length}, {"Precision", c.precision}, {"Scale", c.scale}} {
-		if n.value > 0 {
-			fmt.Fprintf(&b, `<Property Name="%s" Value="%d" />`, n.name, n.value)
-		}
-	}
-	if c.max {
-		b.WriteString(`<Property Name="IsMax" Value="True" />`)
-	}
-	return b.String()
 }

@@ -44,7 +44,7 @@ func benchArchive(b *testing.B) []byte {
 		{typ: "int", notNull: true}, {typ: "nvarchar", length: 100, notNull: true}, {typ: "datetime"}, {typ: "decimal", precision: 18, scale: 4},
 		{typ: "bit"}, {typ: "uniqueidentifier"}, {typ: "nvarchar", max: true},
 	}
-	return zipped(b, filesOf(testTable{"dbo", "T", cols, parts})...)
+	return zipped(b, filesOf(made("dbo", "T", cols, parts...))...)
 }
 
 func BenchmarkVerify(b *testing.B) {

@@ -2,10 +2,7 @@ package bacpac_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bacvault/bacvault/internal/bacpac"
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
@@ -176,7 +172,7 @@ func TestPackageLies(t *testing.T) {
 	const part = "/Data/dbo.T/TableData-000-00000.BCP"
 	ints := []column{{typ: "int", notNull: true}}
 	base := func() []file {
-		return filesOf(testTable{"dbo", "T", ints, []string{"aaaa"}}, testTable{"dbo", "U", ints, nil})
+		return filesOf(made("dbo", "T", ints, "aaaa"), made("dbo", "U", ints))
 	}
 	change := func(name, old, new string, n int) func([]file) []file {
 		return func(files []file) []file {
@@ -244,19 +240,19 @@ func TestPackageLies(t *testing.T) {
 
 func TestZeroWidthRowsAreBroken(t *testing.T) {
 	for _, part := range []string{"", "aaaa"} {
-		_, err := verify(archiveOf(t, testTable{"dbo", "T", []column{{computed: true}}, []string{part}}))
+		_, err := verify(archiveOf(t, made("dbo", "T", []column{{computed: true}}, part)))
 		wantFailure(t, err, bacvault.CodeVerifyBroken, "table dbo.T", "no column that is stored")
 	}
 }
 
 func TestBlobPartMakesItsTableUnverified(t *testing.T) {
-	files := filesOf(testTable{"dbo", "T", []column{{typ: "varbinary", max: true}}, []string{"\xff\xff\xff\xff\xff\xff\xff\xff"}})
+	files := filesOf(made("dbo", "T", []column{{typ: "varbinary", max: true}}, "\xff\xff\xff\xff\xff\xff\xff\xff"))
 	_, err := verify(zipped(t, append(files, file{name: "Data/dbo.T/BlobData-1.BIN", data: []byte("x")})...))
 	wantFailure(t, err, bacvault.CodeVerifyUnverified, "dbo.T: part BlobData-1.BIN")
 }
 
 func TestNotes(t *testing.T) {
-	files := filesOf(testTable{"dbo", "T$", []column{{typ: "int"}}, []string{"\xff"}})
+	files := filesOf(made("dbo", "T$", []column{{typ: "int"}}, "\xff"))
 	report, err := verify(zipped(t, append(files, file{name: "stray.txt"})...))
 	if err != nil {
 		t.Fatal(err)
@@ -266,67 +262,5 @@ func TestNotes(t *testing.T) {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes %q do not say %q", notes, want)
 		}
-	}
-}
-
-func TestContextEndsVerify(t *testing.T) {
-	b := readReal(t, "adventureworkslt-2025")
-	ctx, cancel := context.WithCancel(context.Background())
-	o := bacpac.Options{Workers: 1, Progress: func(int64) { cancel() }}
-	_, err := bacpac.Verify(ctx, bytes.NewReader(b), int64(len(b)), o)
-	var f *bacvault.Failure
-	if !errors.Is(err, context.Canceled) || errors.As(err, &f) {
-		t.Errorf("got %v, want context.Canceled and no verdict on the archive", err)
-	}
-}
-
-// faultyReader is a disk that fails from an offset on.
-type faultyReader struct {
-	*bytes.Reader
-	from int64
-}
-
-func (r faultyReader) ReadAt(p []byte, off int64) (int, error) {
-	if off+int64(len(p)) > r.from && off < r.from+100 {
-		return 0, errors.New("disk on fire")
-	}
-	return r.Reader.ReadAt(p, off)
-}
-
-// TestReadFaultIsNoVerdict fails the disk all over the archive: a passing fault must not end a run for good.
-func TestReadFaultIsNoVerdict(t *testing.T) {
-	b := readReal(t, "initech-desks")
-	for from := 0; from < len(b); from += 211 {
-		_, err := bacpac.Verify(context.Background(), faultyReader{bytes.NewReader(b), int64(from)}, int64(len(b)), bacpac.Options{})
-		var f *bacvault.Failure
-		if err == nil || errors.As(err, &f) || !strings.Contains(err.Error(), "disk on fire") {
-			t.Fatalf("fault at %d: got %v, want the disk's error", from, err)
-		}
-	}
-}
-
-func TestProgressGrowsToTheEnd(t *testing.T) {
-	b := readReal(t, "adventureworkslt-2025")
-	var last int64
-	report, err := verifyWith(b, bacpac.Options{Progress: func(n int64) {
-		if n <= last {
-			t.Errorf("progress went from %d to %d", last, n)
-		}
-		last = n
-	}})
-	if err != nil || last != report.Bytes || last == 0 {
-		t.Errorf("last progress %d, report %d: %v", last, report.Bytes, err)
-	}
-}
-
-func TestReportSaysWhatWasRead(t *testing.T) {
-	report, err := verify(readReal(t, "adventureworkslt-2025"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := fmt.Sprint(report.Origin.Database, " ", report.Origin.ProductVersion, " ", report.Origin.SourceDatabaseKB, " ", report.Model.SchemaVersion, " ",
-		report.Model.Collation, " ", report.Model.Tables, " ", report.Model.Bytes, " ", report.Model.Objects["SimpleColumn"])
-	if want := "AdventureWorksLT 170.2.70.1 9016 3.5 SQL_Latin1_General_CP1_CI_AS 12 267503 109"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

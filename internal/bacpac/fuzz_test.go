@@ -70,7 +70,7 @@ func FuzzArchive(f *testing.F) {
 // FuzzModel changes model.xml, which its checksum then follows.
 func FuzzModel(f *testing.F) {
 	for _, c := range []column{{typ: "int", notNull: true}, {typ: "char", length: 2, notNull: true, alias: true}, {typ: "decimal", precision: 9}, {typ: "json"}} {
-		f.Add(modelOf(testTable{"dbo", "T", []column{c, {computed: true}}, nil}), []byte("aaaa"))
+		f.Add(modelOf(made("dbo", "T", []column{c, {computed: true}})), []byte("aaaa"))
 	}
 	f.Fuzz(func(t *testing.T, model, part []byte) {
 		files := intsFiles(1)
@@ -129,7 +129,7 @@ func FuzzWalk(f *testing.F) {
 
 // walkOnce gives a part's rows, or -1 where it does not fit.
 func walkOnce(t *testing.T, cols []column, part string) int64 {
-	files := filesOf(testTable{"dbo", "T", cols, []string{part}})
+	files := filesOf(made("dbo", "T", cols, part))
 	for i := range files {
 		files[i].stored = true
 	}

@@ -111,7 +111,7 @@ func checkLocal(src *source, e *entry, next int64) error {
 		return broken("part %s: local header and directory differ in flags (%#04x, %#04x) or method (%d, %d)", e.name, flags, e.flags, method, e.method)
 	}
 	sizes := []uint64{uint64(binary.LittleEndian.Uint32(b[22:])), uint64(binary.LittleEndian.Uint32(b[18:]))}
-	if err := readZip64(rest[nameLen:], sizes); err != nil {
+	if err := readZip64(rest[nameLen:], sizes, true); err != nil {
 		return broken("part %s: local header: %v", e.name, err)
 	}
 	crc := binary.LittleEndian.Uint32(b[14:])

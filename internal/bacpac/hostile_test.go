@@ -15,7 +15,7 @@ const intsPart = "Data/dbo.T/TableData-000-00000.BCP"
 
 // intsFiles is a sound archive with one table of one int and n rows.
 func intsFiles(n int) []file {
-	return filesOf(testTable{"dbo", "T", []column{{typ: "int", notNull: true}}, []string{strings.Repeat("aaaa", n)}})
+	return filesOf(made("dbo", "T", []column{{typ: "int", notNull: true}}, strings.Repeat("aaaa", n)))
 }
 
 // TestZipLies has archives whose structure says two things, or leads out of the package.
@@ -61,13 +61,29 @@ func TestZipLies(t *testing.T) {
 			f[4].offset = -int64(30 + len(f[3].name) + len(deflated(t, f[3].data)))
 			return f
 		}, "do not fit"},
-		"stored data":               {edit(func(f *file) { f.stored = true }), ""},
-		"growth hint":               {edit(func(f *file) { f.extra = "\x20\xa2\x04\x00\x28\xa0\x00\x00" }), ""},
-		"damaged extra field":       {edit(func(f *file) { f.extra = "\x20\xa2\x05\x00\x28\xa0\x00\x00" }), "extra field is damaged"},
-		"descriptor of 12 bytes":    {edit(func(f *file) { f.descriptor = 12 }), ""},
-		"descriptor of 16 bytes":    {edit(func(f *file) { f.descriptor = 16 }), ""},
-		"descriptor of 20 bytes":    {edit(func(f *file) { f.descriptor = 20 }), ""},
-		"descriptor of 24 bytes":    {edit(func(f *file) { f.descriptor = 24 }), ""},
+		"stored data":            {edit(func(f *file) { f.stored = true }), ""},
+		"growth hint":            {edit(func(f *file) { f.extra = "\x20\xa2\x04\x00\x28\xa0\x00\x00" }), ""},
+		"damaged extra field":    {edit(func(f *file) { f.extra = "\x20\xa2\x05\x00\x28\xa0\x00\x00" }), "extra field is damaged"},
+		"descriptor of 12 bytes": {edit(func(f *file) { f.descriptor = 12 }), ""},
+		"descriptor of 16 bytes": {edit(func(f *file) { f.descriptor = 16 }), ""},
+		"descriptor of 20 bytes": {edit(func(f *file) { f.descriptor = 20 }), ""},
+		"descriptor of 24 bytes": {edit(func(f *file) { f.descriptor = 24 }), ""},
+		"zip64 fields":           {edit(func(f *file) { f.zip64 = true }), ""},
+		"zip64 with descriptor":  {edit(func(f *file) { f.zip64, f.descriptor = true, 24 }), ""},
+		"zip64, only one size local": {edit(func(f *file) {
+			f.zip64 = true
+			f.local = func(h []byte) { binary.LittleEndian.PutUint32(h[22:], 4000) }
+		}), ""},
+		"zip64 local size":   {edit(func(f *file) { f.zip64 = true; f.local = func(h []byte) { h[30+len(f.name)+4]++ } }), "size (4001, 4000)"},
+		"zip64 size too big": {edit(func(f *file) { f.zip64 = true; f.dir = func(h []byte) { h[46+len(f.name)+11] = 0x7f } }), "declares"},
+		"zip64 field too short":      {edit(func(f *file) { f.zip64 = true; f.dir = func(h []byte) { h[46+len(f.name)+2] = 20 } }), "zip64 field is too short"},
+			f.zip64 = true
+			f.dir = func(h []byte) { h[46+len(f.name)+2], h[46+len(f.name)] = 24, 2 }
+		}), "more than the limit"},
+		"record's disk":             {edit(func(f *file) { f.dir = func(h []byte) { h[34] = 1 } }), "on disk 1"},
+		"record's comment":          {edit(func(f *file) { f.dir = func(h []byte) { h[32] = 1 } }), "a comment of 1 bytes"},
+		"record's name":             {edit(func(f *file) { f.dir = func(h []byte) { h[29] = 0x20 } }), "more than an export writes"},
+		"stored, two sizes":         {edit(func(f *file) { f.stored, f.size = true, 4001 }), "4000 bytes are said to be 4001"},
 		"no descriptor behind data": {edit(func(f *file) { f.flags = 8 }), "0 bytes behind its data are no data descriptor"},
 	}
 	for name, tt := range cases {
@@ -214,7 +230,7 @@ func TestModelIsReadByNesting(t *testing.T) {
 		`<Relationship Name="Other"><Entry><Element Type="SqlSimpleColumn" Name="[a.b].[c]]d].[f]" /></Entry></Relationship></Element>`
 	inner := `<Element Type="SqlTableType" Name="[dbo].[TT]"><Relationship Name="X"><Entry><Element Type="SqlTable" Name="[dbo].[U]" /></Entry></Relationship></Element>`
 	model := fmt.Appendf(nil, "\ufeff<DataSchemaModel><Model>%s%s%s</Model></DataSchemaModel>", view, table, inner)
-	files := filesOf(testTable{"a.b", "c]d", nil, []string{"aaaabbbb"}})
+	files := filesOf(made("a.b", "c]d", nil, "aaaabbbb"))
 	find(t, files, "model.xml").data = model
 	find(t, files, "Origin.xml").data = bytes.Replace(originOf(model, 2, "a.b.c]d"), []byte("<Table>2</Table>"), nil, 1)
 	report, err := verify(zipped(t, files...))

@@ -56,7 +56,7 @@ func makePlans(p *pack, notes *[]string) (*plans, error) {
 			}
 			j.plan = pl
 			pl.parts = append(pl.parts, j)
-		default: // oversized values, or a kind of part that came later
+		default: // BlobData-<guid>.BIN, whose reference from the rows is not known, or a kind of part that came later
 			of := byFolder[folder]
 			if len(of) == 0 {
 				return nil, broken("part %s: model.xml has no table for its folder", e.name)

@@ -13,9 +13,6 @@ import (
 // dataPart is the form of a data part's name: a partition and a file number.
 var dataPart = regexp.MustCompile(`^Data/([^/]+)/TableData-\d+-\d+\.BCP$`)
 
-// blobPart is the form of a part for oversized values. How rows refer to it is not known.
-var blobPart = regexp.MustCompile(`^Data/([^/]+)/BlobData-[^/]+\.BIN$`)
-
 // unescape undoes the percent-encoding of an OPC part name; a name that has none is itself.
 func unescape(name string) string {
 	if s, err := url.PathUnescape(name); err == nil {

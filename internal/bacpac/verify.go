@@ -120,12 +120,23 @@ func verify(src *source, o Options) (Report, error) {
 		}
 	}
 	noteTotal(&report)
+	report.Notes = shortened(report.Notes)
 	if len(report.Unverified) > 0 && !o.AllowUnverified {
-		f := bacvault.Fail(bacvault.CodeVerifyUnverified, "%s", strings.Join(report.Unverified, "; "))
+		f := bacvault.Fail(bacvault.CodeVerifyUnverified, "%s", strings.Join(shortened(report.Unverified), "; "))
 		f.Stage = bacvault.StageVerify
 		return report, f
 	}
 	return report, nil
+}
+
+// maxLines is what a person reads of a list; an archive could make it as long as it likes.
+const maxLines = 50
+
+func shortened(lines []string) []string {
+	if len(lines) <= maxLines {
+		return lines
+	}
+	return append(slices.Clone(lines[:maxLines]), fmt.Sprintf("and %d more", len(lines)-maxLines))
 }
 
 // noteTotal compares with Origin.xml's total. It comes from statistics taken before the data and is known to be wrong in
@@ -184,7 +195,7 @@ func (p *plan) verdict(notes *[]string) (TableReport, error) {
 	case len(fits) == 2 && rows[0] != rows[1]:
 		t.Rows = -1
 		doubts = append(doubts, fmt.Sprintf("fixed types behind an alias: it can be read as %d rows or as %d", rows[0], rows[1]))
-	case len(fits) == 2:
+	case len(fits) == 2 && rows[0] > 0:
 		t.Rows = rows[0]
 		doubts = append(doubts, "fixed types behind an alias can be read in two ways")
 	default:

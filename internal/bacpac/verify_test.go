@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,5 +76,67 @@ func TestVerifyRealArchives(t *testing.T) {
 				t.Error("no bytes were walked")
 			}
 		})
+	}
+}
+
+func TestContextEndsVerify(t *testing.T) {
+	b := readReal(t, "adventureworkslt-2025")
+	ctx, cancel := context.WithCancel(context.Background())
+	o := bacpac.Options{Workers: 1, Progress: func(int64) { cancel() }}
+	_, err := bacpac.Verify(ctx, bytes.NewReader(b), int64(len(b)), o)
+	var f *bacvault.Failure
+	if !errors.Is(err, context.Canceled) || errors.As(err, &f) {
+		t.Errorf("got %v, want context.Canceled and no verdict on the archive", err)
+	}
+}
+
+// faultyReader is a disk that fails from an offset on.
+type faultyReader struct {
+	*bytes.Reader
+	from int64
+}
+
+func (r faultyReader) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > r.from && off < r.from+100 {
+		return 0, errors.New("disk on fire")
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+// TestReadFaultIsNoVerdict fails the disk all over the archive: a passing fault must not end a run for good.
+func TestReadFaultIsNoVerdict(t *testing.T) {
+	b := readReal(t, "initech-desks")
+	for from := 0; from < len(b); from += 211 {
+		_, err := bacpac.Verify(context.Background(), faultyReader{bytes.NewReader(b), int64(from)}, int64(len(b)), bacpac.Options{})
+		var f *bacvault.Failure
+		if err == nil || errors.As(err, &f) || !strings.Contains(err.Error(), "disk on fire") {
+			t.Fatalf("fault at %d: got %v, want the disk's error", from, err)
+		}
+	}
+}
+
+func TestProgressGrowsToTheEnd(t *testing.T) {
+	b := readReal(t, "adventureworkslt-2025")
+	var last int64
+	report, err := verifyWith(b, bacpac.Options{Progress: func(n int64) {
+		if n <= last {
+			t.Errorf("progress went from %d to %d", last, n)
+		}
+		last = n
+	}})
+	if err != nil || last != report.Bytes || last == 0 {
+		t.Errorf("last progress %d, report %d: %v", last, report.Bytes, err)
+	}
+}
+
+func TestReportSaysWhatWasRead(t *testing.T) {
+	report, err := verify(readReal(t, "adventureworkslt-2025"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(report.Origin.Database, " ", report.Origin.ProductVersion, " ", report.Origin.SourceDatabaseKB, " ", report.Model.SchemaVersion, " ",
+		report.Model.Collation, " ", report.Model.Tables, " ", report.Model.Bytes, " ", report.Model.Objects["SimpleColumn"])
+	if want := "AdventureWorksLT 170.2.70.1 9016 3.5 SQL_Latin1_General_CP1_CI_AS 12 267503 109"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
