@@ -49,7 +49,7 @@ func (s *Server) Copy(ctx context.Context, source, target, objective string, wai
 			return w.ended(what, err)
 		}
 		if !passing(refused.err) || attempt >= s.cfg.Attempts {
-			return copyFailure(failure(w.ctx, what, refused.err))
+			return s.copyFailure(w.ctx, source, failure(w.ctx, what, refused.err))
 		}
 		if err := s.backoff(w.ctx, attempt, refused.err); err != nil {
 			return w.ended(what, err)
@@ -63,15 +63,21 @@ func (s *Server) Copy(ctx context.Context, source, target, objective string, wai
 	}
 }
 
-// copyFailure gives an answer that nobody knows the name of the copy.
-func copyFailure(err error) error {
+// copyFailure gives an answer that nobody knows the name of the copy, and tells a source that is not there.
+func (s *Server) copyFailure(ctx context.Context, source string, err error) error {
 	var f *bacvault.Failure
-	if errors.As(err, &f) && f.Code == bacvault.CodeSQLRefused && f.Class == bacvault.Retry {
-		g := bacvault.Fail(bacvault.CodeCopyFailed, "%s", f.Detail)
-		g.Err = f.Err
-		return g
+	if !errors.As(err, &f) || f.Code != bacvault.CodeSQLRefused || f.Class != bacvault.Retry {
+		return err
 	}
-	return err
+	code := bacvault.CodeCopyFailed
+	if hasNumber(f, numCopySource) {
+		if _, there, err := s.look(ctx, source); err == nil && !there {
+			code = bacvault.CodeSQLNotFound
+		}
+	}
+	g := bacvault.Fail(code, "%s", f.Detail)
+	g.Err = f.Err
+	return g
 }
 
 // WaitOnline waits until a database that somebody creates is there and online, at most for wait.

@@ -17,9 +17,9 @@ import (
 )
 
 // transientNumbers are errors that pass: Microsoft's "Troubleshooting transient connection errors" and the list in
-// Microsoft.Data.SqlClient's retry logic.
+// Microsoft.Data.SqlClient's retry logic; 927 is a database that is being restored or copied.
 var transientNumbers = []int32{
-	233, 615, 926, 997, 1204, 1205, 1222, 4060, 4221, 10928, 10929, 40143, 40197, 40501, 40540, 40613, 42108, 42109,
+	233, 615, 926, 927, 997, 1204, 1205, 1222, 4060, 4221, 10928, 10929, 40143, 40197, 40501, 40540, 40613, 42108, 42109,
 	49918, 49919, 49920,
 }
 
@@ -29,6 +29,7 @@ const (
 	numLoginFailed = 18456
 	numNameTaken   = 1801
 	numUnknownName = 911
+	numCopySource  = 40561 // the source of a copy is not there, or not ours to copy
 )
 
 // permanentNumbers are errors that a second try can't mend. A number in neither list passes: terminal must be claimed.
@@ -52,6 +53,8 @@ var permanentNumbers = map[int32]bacvault.Code{
 	40508:          bacvault.CodeSQLRefused,
 	40510:          bacvault.CodeSQLRefused, // statement not supported
 	40515:          bacvault.CodeSQLRefused,
+	40804:          bacvault.CodeSQLRefused, // no such service objective
+	40808:          bacvault.CodeSQLRefused, // the edition does not have it
 }
 
 var firewallNumbers = []int32{40615, 40914, 47073}

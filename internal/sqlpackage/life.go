@@ -22,22 +22,25 @@ type life struct {
 	tmp     string
 	printed func() int64
 
-	last  time.Time // the last sign
-	bytes int64
-	cpu   time.Duration
+	every  time.Duration // between two looks
+	looked time.Time
+	quiet  time.Duration // without a sign
+	bytes  int64
+	cpu    time.Duration
 }
 
-// idle looks once and says how long there has been no sign of life.
+// idle looks once and says how long there has been no sign of life. A look that comes late counts for little: we were
+// frozen or starved then, and the tool most likely with us.
 func (l *life) idle(now time.Time) time.Duration {
+	l.quiet += min(now.Sub(l.looked), 2*l.every)
+	l.looked = now
 	bytes, cpu := l.printed()+size(l.file)+size(l.tmp), groupCPU(l.group)
-	quiet := now.Sub(l.last)
 	worked := cpu - l.cpu
 	// A member that ended takes its time along, so less time is a sign as well.
-	if bytes != l.bytes || worked < 0 || worked >= max(tick, quiet/idleShare) {
-		l.last, l.bytes, l.cpu = now, bytes, cpu
-		return 0
+	if bytes != l.bytes || worked < 0 || worked >= max(tick, l.quiet/idleShare) {
+		l.quiet, l.bytes, l.cpu = 0, bytes, cpu
 	}
-	return quiet
+	return l.quiet
 }
 
 // size is the bytes in a file or below a folder; what vanishes while we look counts nothing.

@@ -43,20 +43,23 @@ func bracketed(s string) (name, rest string, ok bool) {
 }
 
 var secrets = []struct {
+	mark string // without one of these characters there is nothing to find; a flood of lines is scrubbed too
 	find *regexp.Regexp
 	put  string
 }{
 	// A JSON web token, whole or cut off: its first part is base64url of `{"`.
-	{regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*`), "***"},
-	{regexp.MustCompile(`(?i)\b(bearer)\s+\S+`), "$1 ***"},
-	{regexp.MustCompile(`(?i)\b([a-z_-]*(?:password|pwd|access_?token|secret|accountkey|identity_header))(\s*[=:]\s*)("[^"]*"?|'[^']*'?|[^;\s]+)`), "$1$2***"},
-	{regexp.MustCompile(`(?i)([?&]sig=)[^&\s]+`), "$1***"},
+	{"J", regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*`), "***"},
+	{"rR", regexp.MustCompile(`(?i)\b(bearer)\s+\S+`), "$1 ***"},
+	{"=:", regexp.MustCompile(`(?i)\b([a-z_-]*(?:password|pwd|access_?token|secret|accountkey|identity_header))(\s*[=:]\s*)("[^"]*"?|'[^']*'?|[^;\s]+)`), "$1$2***"},
+	{"?&", regexp.MustCompile(`(?i)([?&]sig=)[^&\s]+`), "$1***"},
 }
 
 // scrub takes out what looks like a secret. None should be there: sqlpackage is given none, but it prints what it likes.
 func scrub(s string) string {
 	for _, x := range secrets {
-		s = x.find.ReplaceAllString(s, x.put)
+		if strings.ContainsAny(s, x.mark) {
+			s = x.find.ReplaceAllString(s, x.put)
+		}
 	}
 	return s
 }

@@ -67,18 +67,28 @@ func play(mode string) {
 		fmt.Println("ready")
 		time.Sleep(time.Hour)
 	case "cpu":
-		for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
 		}
 	case "grow":
 		grow()
 	case "child", "child-outside":
-		spawn(mode == "child-outside")
+		spawn("hang", mode == "child-outside")
+		time.Sleep(300 * time.Millisecond)
+	case "boss":
+		signal.Ignore(syscall.SIGTERM)
+		spawn("worker", false)
+		time.Sleep(time.Hour)
+	case "worker":
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGTERM)
+		<-c
+		fmt.Println("asked to end")
 	case "flood":
 		chunk := bytes.Repeat([]byte("x"), 1<<20)
-		for range 40 {
+		for range 8 {
 			must2(os.Stdout.Write(chunk))
 		}
-		for i := range 100_000 {
+		for i := range 20_000 {
 			fmt.Printf("\nline %d", i)
 		}
 	case "suicide":
@@ -111,7 +121,7 @@ func must2(_ int, err error) { must(err) }
 func grow() {
 	f, err := os.Create(filepath.Join(os.Getenv("TMPDIR"), "data"))
 	must(err)
-	for range 20 {
+	for range 30 {
 		must2(f.WriteString("row"))
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -119,13 +129,12 @@ func grow() {
 }
 
 // spawn leaves a child behind that holds our pipes, in our group or in a session of its own.
-func spawn(outside bool) {
+func spawn(mode string, outside bool) {
 	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), envMode+"=hang")
+	c.Env = append(os.Environ(), envMode+"="+mode)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: outside}
 	must(c.Start())
-	time.Sleep(300 * time.Millisecond)
 }
 
 // handler runs an export of a tool that hangs, and says the tool's process id.
@@ -149,7 +158,8 @@ func tool(mode, dir string, cfg sqlpackage.Config, env ...string) *sqlpackage.To
 		cfg.Grace = 3 * time.Second
 	}
 	cfg.Env = func() []string {
-		return append([]string{envMode + "=" + mode, envOwner + "=" + owner, "IDENTITY_ENDPOINT=http://127.0.0.1:1/token", "IDENTITY_HEADER=h"}, env...)
+		// The race detector would hold each process for a second at its end.
+		return append([]string{"GORACE=atexit_sleep_ms=0", envMode + "=" + mode, envOwner + "=" + owner, "IDENTITY_ENDPOINT=http://127.0.0.1:1/token", "IDENTITY_HEADER=h"}, env...)
 	}
 	return sqlpackage.New(cfg)
 }

@@ -67,8 +67,9 @@ func (t *Tool) run(ctx context.Context, j job) (Result, error) {
 
 // watch waits for the tool's end, and ends it when it must. The process is reaped on return.
 func (t *Tool) watch(ctx context.Context, j job, p *process, out *output) ending {
-	l := life{group: p.group, file: j.file, tmp: tempDir(j.workDir), printed: out.written, last: time.Now()}
-	look := time.NewTicker(min(max(t.cfg.Stall/20, 20*time.Millisecond), 15*time.Second))
+	every := min(max(t.cfg.Stall/20, 20*time.Millisecond), 15*time.Second)
+	l := life{group: p.group, file: j.file, tmp: tempDir(j.workDir), printed: out.written, every: every, looked: time.Now()}
+	look := time.NewTicker(every)
 	defer look.Stop()
 	why := byItself
 	for why == byItself {

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +114,7 @@ func (t *Tool) Version(ctx context.Context) (string, error) {
 	defer cancel()
 	out := newOutput(t.cfg.MaxOutput, nil)
 	cmd := exec.Command(t.cfg.Path, "/Version")
-	cmd.Env = childEnv(t.cfg.Env(), os.TempDir())
+	cmd.Env = append(slices.Clone(t.cfg.Env()), invariant)
 	cmd.Stdout, cmd.Stderr = out.stream(Stdout), out.stream(Stderr)
 	p, err := start(cmd)
 	if err != nil {
@@ -146,10 +146,12 @@ func startFailure(path string, err error) error {
 	return fmt.Errorf("start sqlpackage: %w", err)
 }
 
-// childEnv adds to the inherited environment. TMPDIR holds what the table data's own setting does not cover, imports above
-// all; SqlClient refuses to open a connection in globalization-invariant mode, which some base images switch on.
+// invariant undoes what some base images set: SqlClient opens no connection in globalization-invariant mode.
+const invariant = "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=false"
+
+// childEnv adds to the inherited environment. TMPDIR holds what the table data's own setting does not cover, imports above all.
 func childEnv(inherited []string, tmp string) []string {
-	return append(append([]string{}, inherited...), "TMPDIR="+tmp, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=false")
+	return append(slices.Clone(inherited), "TMPDIR="+tmp, invariant)
 }
 
 func tempDir(workDir string) string { return filepath.Join(workDir, "tmp") }

@@ -1,0 +1,47 @@
+package sqlpackage_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/sqlpackage"
+)
+
+func TestMissingProgram(t *testing.T) {
+	dir := t.TempDir()
+	noProgram := filepath.Join(dir, "README")
+	if err := os.WriteFile(noProgram, []byte("not a program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "nothing"), noProgram, dir, "no-such-sqlpackage-anywhere"} {
+		tl := sqlpackage.New(sqlpackage.Config{Path: path, ClientID: "id"})
+		_, err := tl.Export(t.Context(), exportSpec(dir, nil))
+		wantFailure(t, err, bacvault.CodeToolMissing, bacvault.Terminal)
+		_, err = tl.Version(t.Context())
+		wantFailure(t, err, bacvault.CodeToolMissing, bacvault.Terminal)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for name, c := range map[string]struct{ out, exit, want string }{
+		"the real form":     {"170.5.96.0\n", "0", "170.5.96.0"},
+		"a stand-in":        {"stand-in for sqlpackage 170.5.96\n", "0", "stand-in for sqlpackage 170.5.96"},
+		"no version":        {"hello\n", "0", ""},
+		"a bad exit code":   {"170.5.96.0\n", "1", ""},
+		"no .NET to run it": {"You must install or update .NET to run this application.\n", "150", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := tool("print", t.TempDir(), sqlpackage.Config{}, envOut+"="+c.out, envExit+"="+c.exit).Version(t.Context())
+			if c.want == "" {
+				wantFailure(t, err, bacvault.CodeToolMissing, bacvault.Terminal)
+				return
+			}
+			if err != nil || got != c.want {
+				t.Errorf("version is %q, %v", got, err)
+			}
+		})
+	}
+}
