@@ -86,7 +86,7 @@ func describedList(v any) (code uint64, f fields) {
 	return descriptorCode(d.descriptor), l
 }
 
-// descriptorCode reads both spellings of a descriptor; rhea sends some of them as symbols.
+// descriptorCode reads both spellings of a descriptor, as AMQP leaves the choice to the sender.
 func descriptorCode(v any) uint64 {
 	switch x := v.(type) {
 	case uint64:

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"crypto/tls"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
@@ -77,6 +79,9 @@ func (b *tlsBus) dial(fqdn string, cred credential) *azservicebus.Client {
 // token back.
 func TestManagedIdentityOverTLS(t *testing.T) {
 	b := startTLS(t)
+	if got := b.ConnectionString(); got != "" {
+		t.Fatalf("connection string %q where there are no keys", got)
+	}
 	b.client = b.as(backupApp)
 	b.send("backup-requests", &azservicebus.Message{Body: []byte("nightly"), MessageID: ptr("r-1")})
 	m := b.receive(b.receiver("backup-requests"))
@@ -188,14 +193,65 @@ func TestRefusals(t *testing.T) {
 
 // Rights on $management are asked for operation by operation: who may only send may schedule, but neither peek nor settle.
 func TestManagementRights(t *testing.T) {
-	b := startTLS(t)
-	b.client = b.as(backupApp)
-	sender := b.sender("backup-events")
-	_, err := sender.ScheduleMessages(b.ctx, []*azservicebus.Message{{Body: []byte("x")}}, time.Now().Add(time.Hour), nil)
-	check(t, err)
-	b.wantCounts("backup-events", counts{Scheduled: 1})
-	_, err = b.receiver("backup-events/all").PeekMessages(b.ctx, 1, nil)
-	wantCode(t, err, azservicebus.CodeUnauthorizedAccess)
+	b := plainBus(t, func(c *servicebus.Config) {
+		c.Authenticate = authenticate
+		c.Allow = func(principal, action, scope string) bool {
+			return scope == "queues/requests" && strings.Contains(action, principal)
+		}
+	})
+	for operation, right := range map[string]string{
+		"peek-message": "receive", "renew-lock": "receive", "update-disposition": "receive", "receive-by-sequence-number": "receive",
+		"schedule-message": "send", "cancel-scheduled-message": "send",
+	} {
+		for _, principal := range []string{"send", "receive"} {
+			c := b.dialRaw()
+			jwt, err := credential{principal: principal}.GetToken(b.ctx, policy.TokenRequestOptions{Scopes: []string{servicebus.Audience + "/.default"}})
+			check(t, err)
+			if code, text := b.putToken(c, token{"put-token", "jwt", jwt.Token, "amqp://host/requests", ""}); code != 202 {
+				t.Fatalf("put-token: %d %s", code, text)
+			}
+			code, text := b.manage(c, "requests", "com.microsoft:"+operation, nil)
+			if want := principal == right; (code != 401) != want {
+				t.Errorf("%s by who may %s: %d %s", operation, principal, code, text)
+			}
+			if code == 401 && !strings.Contains(text, "messages/"+right+"/action on queues/requests") {
+				t.Errorf("%s: %q names no right", operation, text)
+			}
+		}
+	}
+}
+
+func TestPutToken(t *testing.T) {
+	b := plainBus(t, func(c *servicebus.Config) {
+		c.Authenticate = func(string, string) (string, error) { return "client", nil }
+	})
+	opaque := func(expires time.Duration) token {
+		return token{"put-token", "jwt", "opaque", "amqp://host/requests", strconv.FormatInt(time.Now().Add(expires).Unix(), 10)}
+	}
+	for _, tc := range []struct {
+		name   string
+		put    token
+		change func(*token)
+		code   int32
+	}{
+		{"key", sasToken(), nil, 202},
+		{"key for an entity", sasToken(), func(p *token) { p.name = "sb://host/news/Subscriptions/mine/$management" }, 202},
+		{"no signature", sasToken(), func(p *token) { p.value = "SharedAccessSignature sr=x&se=1" }, 401},
+		{"unknown type", sasToken(), func(p *token) { p.kind = "swt" }, 401},
+		{"unknown operation", sasToken(), func(p *token) { p.operation = "get-token" }, 501},
+		{"unknown entity", sasToken(), func(p *token) { p.name = "amqp://host/nosuch" }, 404},
+		{"opaque token", opaque(time.Hour), nil, 202},
+		{"opaque token that has expired", opaque(-time.Hour), nil, 401},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.change != nil {
+				tc.change(&tc.put)
+			}
+			if code, text := b.putToken(b.dialRaw(), tc.put); code != tc.code {
+				t.Fatalf("%d %s, want %d", code, text, tc.code)
+			}
+		})
+	}
 }
 
 // The links of a token go when it expires in the stack's clock, and a new one is asked for the next time.
@@ -220,17 +276,24 @@ func TestKeysAreRefusedWithoutAnyKey(t *testing.T) {
 	wantCode(t, err, azservicebus.CodeUnauthorizedAccess)
 }
 
-// A client that puts no token gets no link.
+// A client that puts no token gets no link, and a token for one queue opens no other.
 func TestNoLinkWithoutToken(t *testing.T) {
 	b := plainBus(t)
-	c, err := amqp.Dial(b.ctx, "amqp://"+b.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
-	check(t, err)
-	defer func() { _ = c.Close() }()
+	c := b.dialRaw()
 	s, err := c.NewSession(b.ctx, nil)
 	check(t, err)
-	_, err = s.NewSender(b.ctx, "requests", nil)
-	var amqpErr *amqp.Error
-	if !errors.As(err, &amqpErr) || amqpErr.Condition != amqp.ErrCondUnauthorizedAccess {
-		t.Fatalf("attach without a token: %v", err)
+	for range 2 {
+		_, err = s.NewSender(b.ctx, "requests", nil)
+		var amqpErr *amqp.Error
+		if !errors.As(err, &amqpErr) || amqpErr.Condition != amqp.ErrCondUnauthorizedAccess {
+			t.Fatalf("attach without a token: %v", err)
+		}
+		other := sasToken()
+		other.name = "amqp://host/short"
+		if code, text := b.putToken(c, other); code != 202 {
+			t.Fatalf("put-token: %d %s", code, text)
+		}
 	}
+	_, err = s.NewSender(b.ctx, "short", nil)
+	check(t, err)
 }

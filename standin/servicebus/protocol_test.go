@@ -1,30 +1,57 @@
 package servicebus_test
 
 import (
-	"bytes"
-	"io"
-	"net"
+	"errors"
+	"strings"
 	"testing"
-	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 )
 
-// rawConnection is go-amqp without azservicebus, for an order of frames that the client library leaves to chance. It puts a
-// token for the whole namespace.
+// rawConnection is go-amqp without azservicebus, for what the client library does not do or leaves to chance. It puts a key for
+// the whole namespace.
 func (b *bus) rawConnection() *amqp.Conn {
+	b.t.Helper()
+	c := b.dialRaw()
+	if code, text := b.putToken(c, sasToken()); code != 202 {
+		b.t.Fatalf("put-token: %d %s", code, text)
+	}
+	return c
+}
+
+func (b *bus) dialRaw() *amqp.Conn {
 	b.t.Helper()
 	c, err := amqp.Dial(b.ctx, "amqp://"+b.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
 	check(b.t, err)
 	b.t.Cleanup(func() { _ = c.Close() })
-	answer := b.rawRequest(c, "$cbs", &amqp.Message{
-		Value:                 "SharedAccessSignature sr=x&sig=x&se=4102444800&skn=any",
-		ApplicationProperties: map[string]any{"operation": "put-token", "type": "servicebus.windows.net:sastoken", "name": "amqp://host/"},
-	})
-	if code := answer.ApplicationProperties["status-code"]; code != int32(202) {
-		b.t.Fatalf("put-token: %v", code)
-	}
 	return c
+}
+
+// token is a put-token request.
+type token struct{ operation, kind, value, name, expiration string }
+
+func sasToken() token {
+	return token{"put-token", "servicebus.windows.net:sastoken", "SharedAccessSignature sr=x&sig=x&se=4102444800&skn=any", "amqp://host/", ""}
+}
+
+func (b *bus) putToken(c *amqp.Conn, put token) (code int32, text string) {
+	b.t.Helper()
+	answer := b.rawRequest(c, "$cbs", &amqp.Message{Value: put.value, ApplicationProperties: map[string]any{
+		"operation": put.operation, "type": put.kind, "name": put.name, "expiration": put.expiration,
+	}})
+	code, _ = answer.ApplicationProperties["status-code"].(int32)
+	text, _ = answer.ApplicationProperties["status-description"].(string)
+	return code, text
+}
+
+// manage asks a management node and returns the status.
+func (b *bus) manage(c *amqp.Conn, entity, operation string, body map[string]any) (code int32, text string) {
+	b.t.Helper()
+	answer := b.rawRequest(c, entity+"/$management", &amqp.Message{Value: body, ApplicationProperties: map[string]any{"operation": operation}})
+	code, _ = answer.ApplicationProperties["statusCode"].(int32)
+	text, _ = answer.ApplicationProperties["statusDescription"].(string)
+	return code, text
 }
 
 // rawRequest sends the request while the reply link has no credit yet, and only then gives it some.
@@ -54,24 +81,75 @@ func (b *bus) rawRequest(c *amqp.Conn, node string, m *amqp.Message) *amqp.Messa
 // call to its deadline, at random.
 func TestAnswerWaitsForCredit(t *testing.T) {
 	b := plainBus(t)
-	answer := b.rawRequest(b.rawConnection(), "requests/$management", &amqp.Message{
-		Value:                 map[string]any{"from-sequence-number": int64(0), "message-count": int32(1)},
-		ApplicationProperties: map[string]any{"operation": "com.microsoft:peek-message"},
-	})
-	if code := answer.ApplicationProperties["statusCode"]; code != int32(204) {
-		t.Fatalf("peek in an empty queue: %v", code)
+	body := map[string]any{"from-sequence-number": int64(0), "message-count": int32(1)}
+	if code, text := b.manage(b.rawConnection(), "requests", "com.microsoft:peek-message", body); code != 204 {
+		t.Fatalf("peek in an empty queue: %d %s", code, text)
 	}
 }
 
-// An operation that is not built is refused by its name.
-func TestUnknownOperation(t *testing.T) {
+// Requests that the client library never makes are refused, not half understood.
+func TestOddRequests(t *testing.T) {
 	b := plainBus(t)
-	answer := b.rawRequest(b.rawConnection(), "requests/$management", &amqp.Message{
-		Value: map[string]any{}, ApplicationProperties: map[string]any{"operation": "com.microsoft:get-session-state"},
-	})
-	if code := answer.ApplicationProperties["statusCode"]; code != int32(501) {
-		t.Fatalf("status %v", code)
+	c := b.rawConnection()
+	b.send("requests", &azservicebus.Message{Body: []byte("x")})
+	held := amqp.UUID(b.receive(b.receiver("requests")).LockToken)
+	for _, tc := range []struct {
+		name, entity, operation string
+		body                    map[string]any
+		code                    int32
+	}{
+		{"unknown operation", "requests", "com.microsoft:get-session-state", nil, 501},
+		{"unknown disposition", "requests", "com.microsoft:update-disposition", map[string]any{"lock-tokens": []amqp.UUID{held}, "disposition-status": "eaten"}, 501},
+		{"release by token", "requests", "com.microsoft:update-disposition", map[string]any{"lock-tokens": []amqp.UUID{held}, "disposition-status": "released"}, 501},
+		{"settle nothing", "requests", "com.microsoft:update-disposition", map[string]any{"disposition-status": "completed"}, 400},
+		{"token of another queue", "short", "com.microsoft:update-disposition", map[string]any{"lock-tokens": []amqp.UUID{held}, "disposition-status": "completed"}, 410},
+		{"schedule rubbish", "requests", "com.microsoft:schedule-message", map[string]any{"messages": []any{map[string]any{"message": []byte("rubbish")}}}, 400},
+		{"schedule dead letters", "requests/$DeadLetterQueue", "com.microsoft:schedule-message", map[string]any{"messages": []any{}}, 400},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if code, text := b.manage(c, tc.entity, tc.operation, tc.body); code != tc.code {
+				t.Fatalf("%d %s, want %d", code, text, tc.code)
+			}
+		})
 	}
+	b.wantCounts("requests", counts{Locked: 1})
+}
+
+func TestRefusedLinks(t *testing.T) {
+	b := plainBus(t)
+	s, err := b.rawConnection().NewSession(b.ctx, nil)
+	check(t, err)
+	for _, tc := range []struct {
+		name   string
+		attach func() error
+		want   amqp.ErrCond
+	}{
+		{"send to dead letters", func() error { _, err := s.NewSender(b.ctx, "requests/$DeadLetterQueue", nil); return err }, amqp.ErrCondNotAllowed},
+		{"send to a subscription", func() error { _, err := s.NewSender(b.ctx, "news/Subscriptions/mine", nil); return err }, amqp.ErrCondNotAllowed},
+		{"receive from a topic", func() error { _, err := s.NewReceiver(b.ctx, "news", nil); return err }, amqp.ErrCondNotAllowed},
+		{"nothing of that name", func() error { _, err := s.NewReceiver(b.ctx, "nosuch", nil); return err }, amqp.ErrCondNotFound},
+		{"session of Service Bus", func() error { _, err := b.client.AcceptSessionForQueue(b.ctx, "requests", "s", nil); return err }, amqp.ErrCondNotImplemented},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if err := tc.attach(); err == nil || !strings.Contains(err.Error(), string(tc.want)) {
+				t.Fatalf("%v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTransfersThatAreNoMessages(t *testing.T) {
+	b := plainBus(t)
+	s, err := b.rawConnection().NewSession(b.ctx, nil)
+	check(t, err)
+	sender, err := s.NewSender(b.ctx, "requests", nil)
+	check(t, err)
+	batch := &amqp.Message{Format: 0x80013700, Data: [][]byte{[]byte("no message")}}
+	var got *amqp.Error
+	if err := sender.Send(b.ctx, batch, nil); !errors.As(err, &got) || got.Condition != amqp.ErrCondDecodeError {
+		t.Fatalf("batch of rubbish: %v", err)
+	}
+	b.wantCounts("requests", counts{})
 }
 
 // More messages than a session window hold in both directions: both sides have to renew it.
@@ -95,88 +173,4 @@ func TestSessionWindow(t *testing.T) {
 		check(t, err)
 	}
 	b.wantCounts("requests", counts{})
-}
-
-// handshake speaks just enough AMQP by hand to open a connection that asks to hear something every 200 ms.
-func handshake(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	check(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	write := func(b ...byte) {
-		_, err := c.Write(b)
-		check(t, err)
-	}
-	read := func() []byte {
-		h := make([]byte, 8)
-		_, err := io.ReadFull(c, h)
-		check(t, err)
-		if bytes.HasPrefix(h, []byte("AMQP")) {
-			return h
-		}
-		rest := make([]byte, int(h[2])<<8+int(h[3])-8)
-		_, err = io.ReadFull(c, rest)
-		check(t, err)
-		return rest
-	}
-	sasl := append([]byte{0, 0, 0, 8 + 3 + 3 + 11, 2, 1, 0, 0, 0, 0x53, 0x41, 0xc0, 12, 1, 0xa3, 9}, "ANONYMOUS"...)
-	open := []byte{0, 0, 0, 8 + 3 + 3 + 8, 2, 0, 0, 0, 0, 0x53, 0x10, 0xc0, 9, 5, 0xa1, 1, 'c', 0x40, 0x40, 0x40, 0x52, 200}
-	write('A', 'M', 'Q', 'P', 3, 1, 0, 0)
-	read() // header
-	read() // mechanisms
-	write(sasl...)
-	read() // outcome
-	write('A', 'M', 'Q', 'P', 0, 1, 0, 0)
-	read() // header
-	write(open...)
-	read() // open
-	return c
-}
-
-// The client gives a silent connection up, so an idle server sends empty frames.
-func TestKeepAlive(t *testing.T) {
-	b := plainBus(t)
-	c := handshake(t, b.Addr())
-	got := make([]byte, 16)
-	from := time.Now()
-	_, err := io.ReadFull(c, got)
-	check(t, err)
-	empty := []byte{0, 0, 0, 8, 2, 0, 0, 0}
-	if !bytes.Equal(got, append(empty, empty...)) || time.Since(from) > 3*time.Second {
-		t.Fatalf("%x after %s", got, time.Since(from))
-	}
-}
-
-// Bytes that are no AMQP end the one connection and nothing else.
-func TestRubbishEndsTheConnection(t *testing.T) {
-	b := plainBus(t)
-	for name, rubbish := range map[string]string{
-		"http":             "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-		"truncated header": "AM",
-		"plain AMQP first": "AMQP\x00\x01\x00\x00",
-	} {
-		c, err := net.Dial("tcp", b.Addr())
-		check(t, err)
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-		_, err = io.WriteString(c, rubbish)
-		check(t, err)
-		check(t, c.(*net.TCPConn).CloseWrite())
-		if _, err := io.ReadAll(c); err != nil && !isReset(err) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	c := handshake(t, b.Addr())
-	_, err := c.Write([]byte{0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0})
-	check(t, err)
-	if _, err := io.ReadAll(c); err != nil && !isReset(err) {
-		t.Errorf("huge frame: %v", err)
-	}
-	b.sender("requests")
-	b.rawConnection()
-}
-
-func isReset(err error) bool {
-	_, ok := err.(*net.OpError)
-	return ok && !err.(*net.OpError).Timeout()
 }

@@ -81,19 +81,22 @@ func (l *link) reply(request *payload, a answer) {
 // azservicebus builds it with the arguments of a ReplaceAll swapped. @azure/service-bus names no target; its answers go over
 // the link beside the request's.
 func (l *link) replyLink(address string) *link {
-	var beside *link
+	var beside, named *link
 	for _, s := range l.session.connection.sessions {
 		for _, other := range s.links {
-			if other.fromPeer || other.path != l.path {
-				continue
-			}
-			if other.replyAddress == address {
+			switch {
+			case other.fromPeer || other.path != l.path:
+			case s == l.session && other.replyAddress == address:
 				return other
-			}
-			if s == l.session {
+			case s == l.session:
 				beside = other
+			case other.replyAddress == address:
+				named = other
 			}
 		}
+	}
+	if named != nil {
+		return named
 	}
 	return beside
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +45,8 @@ const stressLock = 500 * time.Millisecond
 
 // Competing clients settle at random while connections are cut: no message is lost, and none that was settled comes again.
 func TestStress(t *testing.T) {
-	const messages, workers = 400, 3
+	t.Parallel()
+	const messages, workers = 300, 3
 	b := plainBus(t, func(c *servicebus.Config) {
 		c.Log = nil
 		c.Entities.Queues = append(c.Entities.Queues, servicebus.Queue{Name: "stress", LockDuration: stressLock, MaxDeliveryCount: 1000, DuplicateWindow: time.Hour})
@@ -53,6 +55,7 @@ func TestStress(t *testing.T) {
 	ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
 	defer cancel()
 	var sending, working sync.WaitGroup
+	var cuts atomic.Int32
 	for w := range workers {
 		b.client = b.newClient(azservicebus.RetryOptions{MaxRetries: 20, RetryDelay: 20 * time.Millisecond, MaxRetryDelay: 100 * time.Millisecond})
 		s, r := b.sender("stress"), b.receiver("stress")
@@ -67,8 +70,8 @@ func TestStress(t *testing.T) {
 		working.Go(func() { work(ctx, r, l) })
 	}
 	working.Go(func() {
-		for ctx.Err() == nil {
-			time.Sleep(150 * time.Millisecond)
+		for ; ctx.Err() == nil; cuts.Add(1) {
+			time.Sleep(100 * time.Millisecond)
 			b.DropConnections()
 		}
 	})
@@ -82,6 +85,10 @@ func TestStress(t *testing.T) {
 	if left := b.counts("stress"); !drained {
 		t.Fatalf("not drained: %+v", left)
 	}
+	if cuts.Load() < 5 {
+		t.Errorf("only %d cuts: this was no stress", cuts.Load())
+	}
+	t.Logf("%d messages, %d cuts, %d settlements without an answer", messages, cuts.Load(), len(l.unsure))
 	for i := range messages {
 		if id := fmt.Sprint(i); l.settled[id].IsZero() && !l.unsure[id] {
 			t.Errorf("message %s is lost", id)

@@ -116,3 +116,38 @@ func TestEntityPath(t *testing.T) {
 		}
 	}
 }
+
+// A descriptor may be spelled as a symbol.
+func TestSymbolicDescriptors(t *testing.T) {
+	raw := encode(nil, described{symbol("amqp:properties:list"), []any{"id-7"}})
+	raw = append(raw, encode(nil, described{symbol("amqp:application-properties:map"), amqpMap{{"k", "v"}}})...)
+	raw = append(raw, encode(nil, described{symbol("amqp:amqp-value:*"), "body"})...)
+	p, err := parsePayload(raw, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.messageID() != "id-7" || p.application().get("k") != "v" || p.value() != "body" {
+		t.Fatalf("%+v", p)
+	}
+}
+
+// Input that is cut short, lies about its size or nests without end is an error and never a crash.
+func TestDecoderRefuses(t *testing.T) {
+	for name, raw := range map[string][]byte{
+		"nothing":              {},
+		"truncated string":     {0xa1, 5, 'a'},
+		"truncated long":       {0x81, 0, 0},
+		"huge binary":          {0xb0, 0xff, 0xff, 0xff, 0xff},
+		"huge count":           {0xd0, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff},
+		"longer than its list": {0xc0, 3, 1, 0x40, 0x40},
+		"key without value":    {0xc1, 2, 1, 0x40},
+		"unknown constructor":  {0x3f},
+		"array of described":   {0xe0, 4, 1, 0x00, 0x53, 0x70},
+		"nested without end":   bytes.Repeat([]byte{0x00}, 1000),
+	} {
+		d := &decoder{buf: raw}
+		if v := d.value(); d.err == nil {
+			t.Errorf("%s: decoded to %#v", name, v)
+		}
+	}
+}
