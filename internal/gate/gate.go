@@ -173,6 +173,9 @@ func fill(p *bacvault.Posture, c *armstorage.ContainerProperties) error {
 	if q.State == nil || q.ImmutabilityPeriodSinceCreationInDays == nil {
 		return errors.New("the policy has no state or no period")
 	}
+	if *q.ImmutabilityPeriodSinceCreationInDays == 0 && *q.State != armstorage.ImmutabilityPolicyStateLocked {
+		return nil // 1 day is the least: this is the empty form of no policy
+	}
 	p.State, p.PeriodDays = string(*q.State), int(*q.ImmutabilityPeriodSinceCreationInDays)
 	p.ProtectedAppend, p.ProtectedAppendAll = is(q.AllowProtectedAppendWrites), is(q.AllowProtectedAppendWritesAll)
 	if pol.Etag != nil {

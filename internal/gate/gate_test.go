@@ -119,6 +119,8 @@ func TestObserveReadsBothPlanes(t *testing.T) {
 			bacvault.Posture{Scope: "container", State: "Unlocked", PeriodDays: 7, PolicyETag: `"8d"`, DataPlaneHasPolicy: true, ProtectedAppend: true, ProtectedAppendAll: true}},
 		{"nothing", map[string]any{"hasImmutabilityPolicy": false}, flags("false", "false", "false"),
 			bacvault.Posture{Scope: "container", State: "None"}},
+		{"nothing, as an empty policy", map[string]any{"immutabilityPolicy": timePolicy("Unlocked", 0, nil)}, flags("false", "false", "false"),
+			bacvault.Posture{Scope: "container", State: "None"}},
 		{"a legal hold", map[string]any{"legalHold": map[string]any{"hasLegalHold": true, "tags": []any{map[string]any{"tag": "case1"}}}}, flags("false", "true", "false"),
 			bacvault.Posture{Scope: "container", State: "None", LegalHold: true, LegalHoldTags: []string{"case1"}, DataPlaneHasLegalHold: true}},
 		{"version-level", map[string]any{"immutableStorageWithVersioning": map[string]any{"enabled": true}, "immutabilityPolicy": timePolicy("Locked", 30, nil)}, flags("true", "false", "true"),

@@ -81,6 +81,9 @@ func createOnly() *blob.AccessConditions {
 
 // definite says that the store refused before it did anything.
 func definite(err error) bool {
+	if taken(err) {
+		return false
+	}
 	switch status := statusOf(err); status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests:
 		return false

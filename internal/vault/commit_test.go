@@ -52,7 +52,7 @@ func TestCommitSettlesByLooking(t *testing.T) {
 		name string
 		// lost is a fault before the commit takes effect, spoilt one after it.
 		lost, spoilt func(w http.ResponseWriter)
-		other        bool
+		other        *object
 		code         bacvault.Code
 		class        bacvault.Class
 	}
@@ -70,7 +70,14 @@ func TestCommitSettlesByLooking(t *testing.T) {
 		{name: "412 for what is ours", spoilt: answer(412, "ConditionNotMet")},
 		{name: "500 without effect", lost: answer(500, "InternalError"), code: bacvault.CodeVaultWrite, class: bacvault.Retry},
 		{name: "cut without effect", lost: cut, code: bacvault.CodeVaultWrite, class: bacvault.Retry},
-		{name: "other content", other: true, code: bacvault.CodeVaultConflict, class: bacvault.Terminal},
+		{name: "other content", code: bacvault.CodeVaultConflict, class: bacvault.Terminal,
+			other: &object{data: []byte("other"), header: http.Header{"X-Ms-Meta-Sha256": {hexSum([]byte("other"))}}}},
+		{name: "other content of the same size", code: bacvault.CodeVaultConflict, class: bacvault.Terminal,
+			other: &object{data: make([]byte, 2*64*kib), header: http.Header{"X-Ms-Meta-Sha256": {hexSum(nil)}}}},
+		{name: "content that nobody vouches for", code: bacvault.CodeVaultConflict, class: bacvault.Terminal,
+			other: &object{data: pattern(2 * 64 * kib)}},
+		{name: "the same content of an earlier run",
+			other: &object{data: pattern(2 * 64 * kib), header: http.Header{"X-Ms-Meta-Sha256": {hexSum(pattern(2 * 64 * kib))}, "X-Ms-Meta-Run": {"r1"}}}},
 		{name: "denied", lost: answer(403, "AuthorizationPermissionMismatch"), code: bacvault.CodeVaultDenied, class: bacvault.Terminal},
 		{name: "staged blocks lapsed", lost: answer(400, "InvalidBlockList"), code: bacvault.CodeVaultWrite, class: bacvault.Retry},
 	}
@@ -90,8 +97,8 @@ func TestCommitSettlesByLooking(t *testing.T) {
 				}
 			}
 			s.before, s.after = spoil(c.lost), spoil(c.spoilt)
-			if c.other {
-				s.blobs[name] = &object{data: []byte("other"), header: http.Header{"X-Ms-Meta-Run": {"r0"}}}
+			if c.other != nil {
+				s.blobs[name] = c.other
 			}
 			got, err := v.Commit(t.Context(), st, map[string]string{"run": "r1"}, "")
 			if n := s.count("PUT blocklist"); n != 1 {

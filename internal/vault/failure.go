@@ -61,6 +61,10 @@ func (v *Vault) failure(ctx context.Context, c call, err error) error {
 func (v *Vault) classify(c call, err error) *bacvault.Failure {
 	where := fmt.Sprintf("%s in container %s of account %s", c.doing, v.container, v.account)
 	switch status := statusOf(err); {
+	case status == http.StatusPreconditionFailed && c.code == bacvault.CodeVaultRead:
+		return bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob changed while it was read (%s)", where, brief(err))
+	case taken(err):
+		return bacvault.Fail(bacvault.CodeVaultConflict, "%s: the name is taken already (%s)", where, brief(err))
 	case bloberror.HasCode(err, bloberror.AuthorizationFailure):
 		// The store answers AuthorizationFailure both to a missing right and to a network rule that shuts the caller out.
 		return bacvault.Fail(bacvault.CodeVaultDenied, "%s: refused; either the identity lacks %s or the account's network rules shut this host out (%s)",
@@ -75,10 +79,6 @@ func (v *Vault) classify(c call, err error) *bacvault.Failure {
 		return bacvault.Fail(bacvault.CodeVaultMissing, "%s: there is no such blob (%s)", where, brief(err))
 	case bloberror.HasCode(err, bloberror.BlobArchived, bloberror.BlobBeingRehydrated):
 		return bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob is archived (%s)", where, brief(err))
-	case status == http.StatusPreconditionFailed && c.code == bacvault.CodeVaultRead:
-		return bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob changed while it was read (%s)", where, brief(err))
-	case taken(err):
-		return bacvault.Fail(bacvault.CodeVaultConflict, "%s: the name is taken already (%s)", where, brief(err))
 	case bloberror.HasCode(err, bloberror.InvalidBlobOrBlock):
 		f := bacvault.Fail(c.code, "%s: uncommitted blocks that another program left under this name have ids of another length (%s)", where, brief(err))
 		f.Class, f.Next = bacvault.Terminal, "Request a backup for another slot; the store drops the old blocks a week after the last one was written."
@@ -88,7 +88,7 @@ func (v *Vault) classify(c call, err error) *bacvault.Failure {
 }
 
 // taken says that the name is in use. Which of the codes wins when a protected blob exists and If-None-Match: * was sent is
-// not documented; all mean the same to us.
+// not documented; all mean the same to us. UnauthorizedBlobOverwrite is a 403: who may only create meets it.
 func taken(err error) bool {
 	return bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.BlobImmutableDueToPolicy, "BlobImmutableDueToLegalHold",
 		"BlobHasBeenModified", bloberror.UnauthorizedBlobOverwrite) || statusOf(err) == http.StatusPreconditionFailed

@@ -173,3 +173,23 @@ func TestCatalogueThatCannotBeReadIsNoEmptyOne(t *testing.T) {
 	_, err = v.Databases(t.Context())
 	wantCode(t, err, bacvault.CodeVaultDenied)
 }
+
+// Whoever may only create blobs, as the restore identity may, can be told so where a name is taken.
+func TestProofThatIsThereAlreadyIsSuccessForACreator(t *testing.T) {
+	v, s := open(t, vault.Config{})
+	p := bacvault.Proof{Schema: bacvault.ProofSchema, Database: db, Slot: slotAt(2), Blob: db.BlobName(slotAt(2)), At: slotAt(12).Time()}
+	if err := v.PutProof(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	s.before = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.Method == http.MethodPut {
+			refuse(w, 403, "UnauthorizedBlobOverwrite")
+		}
+		return r.Method == http.MethodPut
+	}
+	if err := v.PutProof(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+	p.Passed = true
+	wantCode(t, v.PutProof(t.Context(), p), bacvault.CodeVaultConflict)
+}

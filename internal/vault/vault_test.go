@@ -97,6 +97,7 @@ func (c *counter) carry(n int64) {
 }
 
 func TestTransfersKeepWithinTheirMemory(t *testing.T) {
+	t.Parallel()
 	const size = 200 << 20
 	whole := sha256.New()
 	if _, err := io.Copy(whole, io.LimitReader(zeroReader{}, size)); err != nil {
@@ -138,5 +139,20 @@ func TestTransfersKeepWithinTheirMemory(t *testing.T) {
 				t.Errorf("%d blocks, at most %d MiB on the way, heap up to %d MiB", n.blocks.Load(), n.peak.Load()>>20, n.peakHeapMiB.Load())
 			}
 		})
+	}
+}
+
+func TestBlocksGrowWhereFiftyThousandWouldNotDo(t *testing.T) {
+	n := &counter{block: make([]byte, 1)}
+	v, err := vault.New(vault.Config{ContainerURL: "https://a.blob.core.windows.net/c", Credential: token{}, Transport: n, BlockSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := v.Stage(t.Context(), name, zeros{}, 50_001, nil)
+	if err != nil || len(s.BlockIDs) != 1 {
+		t.Errorf("%d blocks, %v", len(s.BlockIDs), err)
+	}
+	if _, err := v.Stage(t.Context(), name, zeros{}, 50_000*4000<<20+1, nil); err == nil || n.blocks.Load() != 1 {
+		t.Errorf("more than a blob holds: %v after %d blocks", err, n.blocks.Load())
 	}
 }
