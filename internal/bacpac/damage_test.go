@@ -203,6 +203,7 @@ func TestPackageLies(t *testing.T) {
 	}{
 		"model changed":           {replace("model.xml", "[int]", "[bit]"), "model.xml was changed"},
 		"table renamed, rehashed": {both(replaceAll("model.xml", "[dbo].[U]", "[dbo].[V]"), same), "table dbo.U is in DataPhaseTables of Origin.xml, but not in model.xml"},
+		"phase table lost":        {replace("Origin.xml", ",dbo.U<", "<"), "table dbo.U is in model.xml, but not in DataPhaseTables"},
 		"phase table unknown":     {replace("Origin.xml", "dbo.U<", "dbo.U,dbo.W<"), "table dbo.W is in DataPhaseTables"},
 		"objects miscounted":      {replace("Origin.xml", "<Table>2<", "<Table>3<"), "2 elements of type SqlTable, but Origin.xml counted 3"},
 		"no data":                 {replace("Origin.xml", "true</Cont", "false</Cont"), "does not say ContainsExportedData"},
@@ -236,6 +237,14 @@ func TestPackageLies(t *testing.T) {
 			wantFailure(t, err, bacvault.CodeVerifyBroken, tt.want)
 		})
 	}
+}
+
+// TestDamageIsToldBeforeItsEffect has a part whose damage also breaks its rows: the bytes are the cause.
+func TestDamageIsToldBeforeItsEffect(t *testing.T) {
+	files := filesOf(made("dbo", "T", []column{{typ: "bit"}}, "\x01\x00\x02\x00"))
+	find(t, files, "Data/dbo.T/TableData-000-00000.BCP").crc = 7
+	_, err := verify(zipped(t, files...))
+	wantFailure(t, err, bacvault.CodeVerifyBroken, "CRC-32", "its content is damaged")
 }
 
 func TestZeroWidthRowsAreBroken(t *testing.T) {
