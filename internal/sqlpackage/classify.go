@@ -49,15 +49,14 @@ func exited(a action, err error, out *output) error {
 		return fmt.Errorf("%s: run sqlpackage: %w", a, err)
 	}
 	status, _ := exit.Sys().(syscall.WaitStatus)
-	lines := faultLines(out)
+	lines, said := faultLines(out), out.all.last(3)
 	f := classify(a, lines)
 	// A shell or container runtime reports the signal as 128 + 9.
 	if (status.Signaled() && status.Signal() == syscall.SIGKILL) || exit.ExitCode() == 128+int(syscall.SIGKILL) {
 		f = &bacvault.Failure{Code: bacvault.CodeToolKilled}
 	}
-	said := lines
-	if len(said) == 0 {
-		said = out.all.last(3)
+	if len(out.notable.lines()) > 0 {
+		said = lines
 	}
 	full := bacvault.Fail(f.Code, "sqlpackage ended with %s: %s", exit.ProcessState, brief(said))
 	if f.Class != "" {

@@ -67,7 +67,7 @@ func TestExportFailuresAreClassed(t *testing.T) {
 			if !strings.Contains(f.Detail, c.says) || f.Exists == "" || f.Next == "" {
 				t.Errorf("failure does not say enough: %+v", f)
 			}
-			if len(r.Tail) == 0 || r.Elapsed <= 0 {
+			if len(r.Tail) == 0 || r.Elapsed <= 0 || len(r.Warnings) > 0 {
 				t.Errorf("result beside the failure is empty: %+v", r)
 			}
 		})
@@ -103,12 +103,15 @@ func TestImportFailuresAreClassed(t *testing.T) {
 }
 
 func TestKilledToolIsToldApart(t *testing.T) {
-	for name, env := range map[string][]string{"suicide": nil, "print": {envExit + "=137"}} {
+	for name, env := range map[string][]string{"suicide": nil, "print": {envExit + "=137", envOut + "=Extracting schema\nProcessing Table '[dbo].[a]'.\n"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			_, err := tool(name, dir, sqlpackage.Config{}, env...).Export(t.Context(), exportSpec(dir, nil))
-			wantFailure(t, err, bacvault.CodeToolKilled, bacvault.Retry)
+			f := wantFailure(t, err, bacvault.CodeToolKilled, bacvault.Retry)
+			if env != nil && !strings.Contains(f.Detail, "[dbo].[a]") {
+				t.Errorf("does not say where it was: %s", f.Detail)
+			}
 		})
 	}
 }

@@ -54,15 +54,18 @@ func (t *Tool) run(ctx context.Context, j job) (Result, error) {
 	why := t.watch(ctx, j, p, out)
 	out.flush()
 	r := Result{Tables: out.tables, Elapsed: time.Since(began), Tail: out.all.last(tailLines)}
+	if why != byItself {
+		return r, t.ended(ctx, j, why, out)
+	}
+	if err := exited(j.action, p.err, out); err != nil {
+		return r, err
+	}
 	for _, l := range out.notable.lines() {
 		if strings.HasPrefix(l, "*** ") {
 			r.Warnings = append(r.Warnings, l)
 		}
 	}
-	if why != byItself {
-		return r, t.ended(ctx, j, why, out)
-	}
-	return r, exited(j.action, p.err, out)
+	return r, nil
 }
 
 // watch waits for the tool's end, and ends it when it must. The process is reaped on return.

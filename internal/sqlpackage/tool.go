@@ -82,7 +82,7 @@ type Result struct {
 	Tables   []bacvault.Table // in the order of the output
 	Elapsed  time.Duration
 	Tail     []string // the last lines
-	Warnings []string // lines that begin with "*** ": sqlpackage prints warnings so, too
+	Warnings []string // of a run that ended well: lines that begin with "*** ", as sqlpackage's errors do
 }
 
 // Export writes a database into spec.File.
