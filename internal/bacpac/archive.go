@@ -99,11 +99,13 @@ func findDirectory(src *source) (directory, error) {
 	disk, dirDisk := binary.LittleEndian.Uint16(b[4:]), binary.LittleEndian.Uint16(b[6:])
 	here, all := binary.LittleEndian.Uint16(b[8:]), binary.LittleEndian.Uint16(b[10:])
 	size, offset := binary.LittleEndian.Uint32(b[12:]), binary.LittleEndian.Uint32(b[16:])
-	if disk != 0 || dirDisk != 0 || here != all {
+	wide := all == mask16 || size == mask32 || offset == mask32
+	oneDisk := func(n uint16) bool { return n == 0 || wide && n == mask16 }
+	if !oneDisk(disk) || !oneDisk(dirDisk) || here != all {
 		return directory{}, broken("the archive says that it spans several disks")
 	}
 	dir := directory{offset: int64(offset), size: int64(size), entries: int64(all)}
-	if all == mask16 || size == mask32 || offset == mask32 {
+	if wide {
 		return findDirectory64(src, at, dir)
 	}
 	return dir, checkDirectory(dir, at)

@@ -124,6 +124,8 @@ func TestArchiveEnd(t *testing.T) {
 		want string // empty is sound
 	}{
 		"zip64":                      {z, ""},
+		"zip64, masked disks":        {at(at(at(at(z, 18, 0xff), 17, 0xff), 16, 0xff), 15, 0xff), ""},
+		"masked disks, no zip64":     {with(func(_, e []byte) { copy(e[4:], "\xff\xff\xff\xff") }), "several disks"},
 		"nothing":                    {nil, "0 bytes are less"},
 		"trailing bytes":             {append(bytes.Clone(b), "tail"...), "4 bytes follow the archive's end"},
 		"comment":                    {append(with(func(_, e []byte) { e[20] = 2 }), "hi"...), "2 bytes follow the archive's end"},
