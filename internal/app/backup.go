@@ -22,7 +22,7 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 	b := &backup.Backup{
 		Server: backupServer{a}, Vault: backupVault{a}, State: backupState{a}, Protects: a.cfg.Protects,
 		Posture: a.gate.Observe, Judge: a.judge, Export: a.export, Verify: verify, ToolVersion: a.tool.Version,
-		AppVersion: a.opts.Version, Consistency: bacvault.Consistency(a.cfg.Consistency), WorkDir: a.cfg.WorkDir,
+		AppVersion: a.opts.Version, Consistency: bacvault.Consistency(a.cfg.Consistency), WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}
 	return b.Run(ctx, req)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -121,13 +122,15 @@ func (s restoreState) Acquire(ctx context.Context, target bacvault.Database, run
 	return ctx, heldLease{l, stop}, "", nil
 }
 
-func markKey(target bacvault.Database) string { return "restores/" + target.Prefix() }
+func markName(target bacvault.Database) string {
+	return "restores/" + strings.TrimSuffix(target.Prefix(), "/")
+}
 
 func (s restoreState) SaveMark(ctx context.Context, target bacvault.Database, m restore.Mark) error {
-	return s.state.PutNote(ctx, markKey(target), m)
+	return s.state.Save(ctx, markName(target), m)
 }
 
 func (s restoreState) Mark(ctx context.Context, target bacvault.Database) (m restore.Mark, ok bool, err error) {
-	ok, err = s.state.Note(ctx, markKey(target), &m)
+	ok, err = s.state.Load(ctx, markName(target), &m)
 	return m, ok, err
 }

@@ -98,6 +98,7 @@ type Backup struct {
 	AppVersion  string
 	Consistency bacvault.Consistency
 	WorkDir     string
+	CommitPause time.Duration // before a commit that did not take effect is sent again; longer each time
 	FreeBytes   func(dir string) (int64, error)
 	Now         func() time.Time
 	NewRun      func() string
@@ -110,6 +111,9 @@ type Result struct {
 	AlreadyDone bool
 	Findings    []string // what a person should know although it succeeded
 }
+
+// finishLimit bounds the writing of the manifest after the commit.
+const finishLimit = 2 * time.Minute
 
 // cleanLimit bounds the clean-up, which outlives a cancelled run.
 const cleanLimit = 2 * time.Minute
@@ -146,11 +150,16 @@ func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Resul
 		{bacvault.StageExport, r.export},
 		{bacvault.StageVerify, r.verifyAndStage},
 		{bacvault.StageCommit, r.commit},
-		{bacvault.StageManifest, r.manifest},
 	} {
 		if err := r.stage(ctx, step.stage, step.do); err != nil {
 			return Result{}, err
 		}
+	}
+	// The blob is there for good: its manifest is written even if the run is being stopped.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
+	defer cancel()
+	if err := r.stage(last, bacvault.StageManifest, r.finish); err != nil {
+		return Result{}, err
 	}
 	return r.result, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"golang.org/x/sync/errgroup"
@@ -229,9 +230,29 @@ func sameRows(source, archive bacvault.Rows) error {
 	return bacvault.Fail(bacvault.CodeVerifyRows, "the archive differs from the source: %s", bacvault.Describe(diff))
 }
 
+// commitTries is how often a commit that did not take effect is sent again: the staged blocks are still there, and a new
+// export would cost hours.
+const commitTries = 3
+
 // commit is the point of no return: the policy and the lease are asked once more, the manifest is put where a killed
 // run's successor finds it, then one create-only write makes the staged blocks a blob.
-func (r *run) commit(ctx context.Context) error {
+func (r *run) commit(ctx context.Context) (err error) {
+	for try := 1; ; try++ {
+		err = r.commitOnce(ctx)
+		var f *bacvault.Failure
+		passing := errors.As(err, &f) && f.Code == bacvault.CodeVaultWrite && f.Class == bacvault.Retry
+		if err == nil || !passing || try == commitTries {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(try) * r.CommitPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (r *run) commitOnce(ctx context.Context) error {
 	if err := r.gate(ctx); err != nil {
 		return err
 	}
@@ -242,11 +263,11 @@ func (r *run) commit(ctx context.Context) error {
 	if err := r.held.Held(ctx); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	stored, err := r.staged.Commit(ctx, map[string]string{
-		"sha256": r.staged.SHA256(), "run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
+		"run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
 	})
 	if err != nil {
 		return err
@@ -269,8 +290,6 @@ func (r *run) prepare() bacvault.Manifest {
 	}
 	return m
 }
-
-func (r *run) manifest(ctx context.Context) error { return r.finish(ctx) }
 
 // finish writes the manifest. What it adds to the prepared one comes from the stored blob alone, so that whoever
 // finishes writes the same bytes.

@@ -198,11 +198,11 @@ func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note strin
 func (r *run) abandon(ctx context.Context, s bacvault.Stage, err error) error {
 	f := bacvault.AsFailure(err, s)
 	switch {
-	case f.Exists != "":
 	case r.keep:
 		f.Exists = fmt.Sprintf("the database %s is kept for inspection", r.target.Name)
-	case !r.created:
+	case !r.created && f.Exists == "":
 		f.Exists = "nothing was created"
+	case !r.created:
 	case f.Code == bacvault.CodeLeaseLost:
 		// Whoever holds the name now may have begun anew: a drop from here could hit its database.
 		f.Exists = fmt.Sprintf("the database %s may be left half-restored; the next attempt of this request drops it", r.target.Name)

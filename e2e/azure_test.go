@@ -1,0 +1,59 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/bacvault/bacvault/standin/roles"
+)
+
+// put writes a new blob into the vault as an administrator.
+func (a *azure) put(name string, body []byte) {
+	a.t.Helper()
+	url := a.Blob.URL(a.Places.VaultAccount) + "/" + a.Places.VaultContainer + "/" + name
+	c, err := blockblob.NewClient(url, a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
+		Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}},
+	}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if _, err := c.Upload(a.t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// deadLetter gives reason and description of the first dead letter of a queue.
+func (a *azure) deadLetter(queue string) (reason, description string) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	host, _, err := net.SplitHostPort(a.Bus.Addr())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	tls := a.PKI.ClientTLS()
+	tls.ServerName = host
+	c, err := azservicebus.NewClient(a.Bus.Addr(), a.Identity.Credential(roles.Admin), &azservicebus.ClientOptions{TLSConfig: tls})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	r, err := c.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	ms, err := r.ReceiveMessages(ctx, 1, nil)
+	if err != nil || len(ms) != 1 {
+		a.t.Fatalf("%d dead letters, %v", len(ms), err)
+	}
+	if ms[0].DeadLetterReason == nil || ms[0].DeadLetterErrorDescription == nil {
+		a.t.Fatalf("the dead letter has no reason or no description")
+	}
+	return *ms[0].DeadLetterReason, *ms[0].DeadLetterErrorDescription
+}
