@@ -228,3 +228,19 @@ func TestWalkLongRawRow(t *testing.T) {
 	_, err = verify(archiveOf(t, made("dbo", "T", cols, row+row[:len(row)-2])))
 	wantFailure(t, err, bacvault.CodeVerifyBroken, "row 2, offset 640000: the part ends inside")
 }
+
+func TestWalkAllocatesNothingPerRow(t *testing.T) {
+	cols := []column{{typ: "int"}, {typ: "nvarchar", length: 4}, {typ: "datetime2"}, {typ: "decimal", precision: 9, scale: 2}, {typ: "xml"}}
+	row := unhex(t, "04 01000000 0200 6100 08"+noon+day2020+dec92+"0200000000000000 6100")
+	allocs := func(rows int) float64 {
+		b := archiveOf(t, made("dbo", "T", cols, strings.Repeat(row, rows)))
+		return testing.AllocsPerRun(3, func() {
+			if report, err := verify(b); err != nil || report.Tables[0].Rows != int64(rows) {
+				t.Errorf("%v, %+v", err, report.Tables)
+			}
+		})
+	}
+	if few, many := allocs(10), allocs(100_000); many > few+100 {
+		t.Errorf("%.0f allocations for 10 rows, %.0f for 100 000", few, many)
+	}
+}
