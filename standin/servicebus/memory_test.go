@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -46,5 +47,22 @@ func TestTimersKeepTheirOrder(t *testing.T) {
 	ts.fire(func() time.Time { return now })
 	if len(got) != 5 || got[0] != 9 || got[1] != 0 || got[4] != 4 {
 		t.Fatalf("order %v", got)
+	}
+}
+
+// A peer that cuts its messages into many frames uses up the session's window long before the link's credit.
+func TestSessionWindowIsRenewedByTransfers(t *testing.T) {
+	c := &connection{}
+	c.out.kick = make(chan struct{}, 1)
+	s := &session{connection: c}
+	for range sessionWindow / 2 {
+		if len(c.out.buf) > 0 {
+			t.Fatal("a flow before half of the window was used")
+		}
+		s.countTransfer()
+	}
+	f, err := readFrame(bytes.NewReader(c.out.buf))
+	if err != nil || f.code != performFlow || f.fields.uint32(0, 0) != sessionWindow/2 || f.fields.uint32(1, 0) != sessionWindow {
+		t.Fatalf("%+v, %v", f, err)
 	}
 }

@@ -88,6 +88,19 @@ func TestAbandonCountsUpToTheDeadLetterQueue(t *testing.T) {
 	}
 }
 
+// azservicebus takes the two dead-letter properties for strings without a look, and would panic.
+func TestDeadLetterPropertiesStayStrings(t *testing.T) {
+	b := plainBus(t)
+	b.send("requests", &azservicebus.Message{Body: []byte("x")})
+	r := b.receiver("requests")
+	check(t, r.AbandonMessage(b.ctx, b.receive(r), &azservicebus.AbandonMessageOptions{
+		PropertiesToModify: map[string]any{"DeadLetterReason": 7, "DeadLetterErrorDescription": true, "other": "kept"},
+	}))
+	if m := b.receive(r); m.DeadLetterReason != nil || m.ApplicationProperties["other"] != "kept" {
+		t.Fatalf("properties %v", m.ApplicationProperties)
+	}
+}
+
 func TestDeadLetterKeepsReasonAndProperties(t *testing.T) {
 	for _, way := range []string{"on its link", "by lock token"} {
 		t.Run(way, func(t *testing.T) {

@@ -109,3 +109,20 @@ func TestReceiversTakeTurns(t *testing.T) {
 	}
 	b.wantCounts("requests", counts{Locked: 2})
 }
+
+// Credit of a connection that is gone draws no messages, which would then be locked for nobody.
+func TestDeadReceiverTakesNoMessages(t *testing.T) {
+	b := plainBus(t)
+	for range 3 {
+		b.receiveNothing(b.receiver("requests")) // leaves its credit
+	}
+	b.DropConnections()
+	b.client = b.newClient(quickRetry())
+	for range 4 {
+		b.send("requests", &azservicebus.Message{Body: []byte("x")})
+	}
+	b.wantCounts("requests", counts{Active: 4})
+	b.DetachLinks("amqp:link:detach-forced")
+	b.send("requests", &azservicebus.Message{Body: []byte("x")})
+	b.wantCounts("requests", counts{Active: 5})
+}

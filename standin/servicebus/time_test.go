@@ -96,3 +96,13 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 }
+
+// Each move of the clock takes effect at its own time, though nobody looks in between.
+func TestMovesOfTheClockDoNotRunTogether(t *testing.T) {
+	b := plainBus(t)
+	due := b.clock.Now().Add(time.Hour)
+	b.send("requests", &azservicebus.Message{ScheduledEnqueueTime: &due, TimeToLive: ptr(30 * time.Minute)})
+	b.clock.Advance(61 * time.Minute)
+	b.clock.Advance(31 * time.Minute)
+	b.wantCounts("requests", counts{})
+}
