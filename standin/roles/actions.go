@@ -58,8 +58,8 @@ func For(p Places) Table {
 		}
 	}
 
-	grant(Backup, vault, ContainerRead, PolicyRead, BlobRead, BlobWrite, BlobAdd)
-	grant(Backup, p.VaultAccount, AccountRead, BlobServiceRead)
+	// BlobWrite alone allows blocks; with it Put Blob needs no BlobAdd.
+	grant(Backup, vault, ContainerRead, PolicyRead, BlobRead, BlobWrite)
 	grant(Backup, "queues/backup-requests", BusReceive, BusSend)
 	grant(Backup, "topics/backup-events", BusSend)
 	grant(Backup, "*", SQLLogin, SQLDataReader, SQLViewDefinition, SQLViewDatabaseState)
@@ -71,7 +71,7 @@ func For(p Places) Table {
 	grant(Restore, "*", SQLLogin)
 
 	for _, app := range []string{Backup, Restore} {
-		grant(app, state, ContainerRead, BlobRead, BlobWrite, BlobAdd, BlobDelete)
+		grant(app, state, BlobRead, BlobWrite, BlobDelete)
 		grant(app, "master", SQLDBManager)
 	}
 
