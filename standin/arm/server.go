@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -97,6 +98,7 @@ func Start(cfg Config) (*Server, error) {
 		Handler:           http.HandlerFunc(s.serve),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          log.New(logWriter(cfg.Log), "", 0),
 	}
 	go func() {
 		defer close(s.served)
@@ -128,6 +130,14 @@ func (s *Server) Close() error {
 	<-s.served
 	s.calls.Wait()
 	return err
+}
+
+// logWriter takes what net/http itself complains about, such as a client that hung up in the handshake.
+type logWriter func(format string, args ...any)
+
+func (f logWriter) Write(b []byte) (int, error) {
+	f("arm: %s", strings.TrimSpace(string(b)))
+	return len(b), nil
 }
 
 // enter counts a call in, unless Close has begun to wait for the last one.

@@ -126,7 +126,7 @@ func TestContainersComeAndGo(t *testing.T) {
 	if !*got.ContainerProperties.ImmutableStorageWithVersioning.Enabled {
 		t.Error("version-level support was not enabled")
 	}
-	services, err := armstorage.NewBlobServicesClient(subscription, p.ids.Credential(roles.Backup), p.options("https://management.azure.com", -1))
+	services, err := armstorage.NewBlobServicesClient(subscription, p.ids.Credential(roles.Admin), p.options("https://management.azure.com", -1))
 	must(t, err)
 	service, err := services.GetServiceProperties(ctx, group, account, nil)
 	must(t, err)
@@ -142,14 +142,14 @@ func TestContainersComeAndGo(t *testing.T) {
 func TestBothAudiences(t *testing.T) {
 	p := newPlane(t)
 	for _, audience := range []string{"https://management.azure.com", "https://management.azure.com/", "https://management.core.windows.net/"} {
-		c, err := armstorage.NewAccountsClient(subscription, p.ids.Credential(roles.Backup), p.options(audience, -1))
+		c, err := armstorage.NewAccountsClient(subscription, p.ids.Credential(roles.Admin), p.options(audience, -1))
 		must(t, err)
 		got, err := c.GetProperties(t.Context(), group, account, nil)
 		if err != nil || *got.Properties.AllowSharedKeyAccess {
 			t.Errorf("%s: %v", audience, err)
 		}
 	}
-	c, err := armstorage.NewAccountsClient(subscription, p.ids.Credential(roles.Backup), p.options("https://storage.azure.com", -1))
+	c, err := armstorage.NewAccountsClient(subscription, p.ids.Credential(roles.Admin), p.options("https://storage.azure.com", -1))
 	must(t, err)
 	_, err = c.GetProperties(t.Context(), group, account, nil)
 	wantCode(t, err, 401, "InvalidAuthenticationToken")

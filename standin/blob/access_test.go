@@ -65,7 +65,9 @@ func TestRolesDecide(t *testing.T) {
 }
 
 func TestARightTakenOutIsRefused(t *testing.T) {
-	s := newStack(t, func(_ *blob.Config, r *roles.Table) { *r = r.Without(roles.Backup, roles.BlobWrite) })
+	s := newStack(t, func(_ *blob.Config, r *roles.Table) {
+		*r = r.Without(roles.Backup, roles.BlobWrite).With(roles.Backup, roles.BlobAdd, "*")
+	})
 	wantCode(t, commit(t.Context(), s.container(roles.Backup).NewBlockBlobClient("b"), "x", nil), "AuthorizationPermissionMismatch")
 	wantCode(t, upload(t.Context(), s.container(roles.Backup).NewBlockBlobClient("b"), "x"), "") // by the add right
 }
@@ -168,4 +170,9 @@ func TestCopyWithinTheStack(t *testing.T) {
 	}
 	_, err = c.NewBlobClient("c").StartCopyFromURL(t.Context(), "https://example.com/a", nil)
 	wantCode(t, err, "NotImplemented")
+	must(t, s.CreateContainer(t.Context(), s.places.VaultAccount, "private", blob.ContainerLevel))
+	secret := s.containerOf(roles.Admin, s.places.VaultAccount, "private", -1).NewBlockBlobClient("secret")
+	must(t, upload(t.Context(), secret, "x"))
+	_, err = s.container(roles.Backup).NewBlobClient("d").StartCopyFromURL(t.Context(), secret.URL(), nil)
+	wantCode(t, err, "AuthorizationPermissionMismatch") // the source needs a right too
 }

@@ -132,6 +132,7 @@ type dying struct {
 func (d *dying) Read(b []byte) (int, error) {
 	if d.at > d.size/2 {
 		d.kill()
+		return 0, context.Canceled
 	}
 	return d.zeros.Read(b)
 }

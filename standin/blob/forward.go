@@ -47,7 +47,8 @@ func signatures(accounts map[string]string) (map[string]string, error) {
 // newTransport talks to Azurite. Node hangs up idle connections after 5 s, and an upload that meets that moment cannot be
 // sent again, so ours go earlier.
 func newTransport() *http.Transport {
-	return &http.Transport{DisableCompression: true, IdleConnTimeout: 2 * time.Second, MaxIdleConnsPerHost: 64}
+	return &http.Transport{DisableCompression: true, IdleConnTimeout: 2 * time.Second, MaxIdleConnsPerHost: 64,
+		WriteBufferSize: 128 << 10, ReadBufferSize: 128 << 10}
 }
 
 // store is Azurite's URL of a path that begins with /account, with the account's signature.
@@ -92,6 +93,16 @@ func (s *Server) forward(ctx context.Context, c call, body io.Reader) (*http.Res
 		req.Header.Set("x-ms-copy-source", source)
 	}
 	return s.transport.RoundTrip(req)
+}
+
+// sourceScope is what a copy reads from.
+func (c call) sourceScope() string {
+	u, err := url.Parse(c.header("x-ms-copy-source"))
+	if err != nil {
+		return ""
+	}
+	parts := strings.SplitN(strings.TrimPrefix(u.Path, "/"), "/", 3)
+	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
 // copySource turns a source behind this gateway into the same blob in Azurite.

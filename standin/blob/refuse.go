@@ -99,6 +99,10 @@ func (s *Server) authorise(c call, who string) (mayOverwrite bool, refusal *Refu
 		s.cfg.Log("blob: %s lacks %s on %s", who, strings.Join(c.actions, " or "), c.scope())
 		return false, mismatch
 	}
+	if c.name == "Copy Blob" && !allowed(blobRead, c.sourceScope()) {
+		s.cfg.Log("blob: %s lacks %s on %s", who, blobRead, c.sourceScope())
+		return false, mismatch
+	}
 	if c.effect == creates && c.setsProtection() && !allowed(superUser, c.scope()) {
 		s.cfg.Log("blob: %s lacks %s on %s", who, superUser, c.scope())
 		return false, mismatch

@@ -7,8 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,6 +94,7 @@ func Start(cfg Config) (*Server, error) {
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(ctx, w, r) }),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          log.New(logWriter(cfg.Log), "", 0),
 	}
 	go func() {
 		defer close(s.served)
@@ -165,6 +168,14 @@ func (s *Server) serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if refusal := s.do(ctx, w, c, mayOverwrite, f); refusal != nil {
 		s.refuse(w, r, refusal)
 	}
+}
+
+// logWriter takes what net/http itself complains about, such as a client that hung up in the handshake.
+type logWriter func(format string, args ...any)
+
+func (f logWriter) Write(b []byte) (int, error) {
+	f("blob: %s", strings.TrimSpace(string(b)))
+	return len(b), nil
 }
 
 // enter counts a call in, unless Close has begun to wait for the last one.

@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/bacvault/bacvault/standin/azurite"
 	"github.com/bacvault/bacvault/standin/blob"
@@ -31,7 +32,7 @@ import (
 // One Azurite serves all tests: it takes a second to start. Each test has accounts of its own in it.
 var store *azurite.Process
 
-const maxAccounts = 40
+const maxAccounts = 4
 
 var keys = map[string]string{}
 
@@ -66,6 +67,41 @@ func run(m *testing.M) int {
 // free hands out a number of accounts to each test, and is filled in run.
 var free = make(chan int, maxAccounts)
 
+// claim takes a number of accounts for one test, and empties them afterwards for the next.
+func claim(t *testing.T) int {
+	t.Helper()
+	select {
+	case n := <-free:
+		t.Cleanup(func() {
+			empty(t, fmt.Sprintf("vault%02d", n))
+			empty(t, fmt.Sprintf("state%02d", n))
+			free <- n
+		})
+		return n
+	default:
+		t.Fatal("more stacks at once than accounts")
+		return 0
+	}
+}
+
+// empty goes to Azurite itself, where no policy holds.
+func empty(t *testing.T, account string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	cred, err := service.NewSharedKeyCredential(account, keys[account])
+	must(t, err)
+	svc, err := service.NewClientWithSharedKeyCredential("http://"+store.Addr()+"/"+account, cred, nil)
+	must(t, err)
+	for pager := svc.NewListContainersPager(nil); pager.More(); {
+		page, err := pager.NextPage(ctx)
+		must(t, err)
+		for _, item := range page.ContainerItems {
+			_, err := svc.DeleteContainer(ctx, *item.Name, nil)
+			must(t, err)
+		}
+	}
+}
+
 // stack is a gateway with identities, a vault container and a state container.
 type stack struct {
 	*blob.Server
@@ -80,7 +116,7 @@ type stack struct {
 
 func newStack(t *testing.T, change ...func(*blob.Config, *roles.Table)) *stack {
 	t.Helper()
-	n := <-free
+	n := claim(t)
 	s := &stack{t: t, clock: &clock.Clock{}, faults: &faults.Plan{}, places: roles.Places{
 		VaultAccount: fmt.Sprintf("vault%02d", n), VaultContainer: "backups",
 		StateAccount: fmt.Sprintf("state%02d", n), StateContainer: "leases",
