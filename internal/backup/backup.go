@@ -192,27 +192,33 @@ type run struct {
 // stage runs one step, tells its start and end, and names it in the failure.
 func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
-		return bacvault.AsFailure(err, s)
+		return r.failure(ctx, err, s)
 	}
 	start := r.Now()
 	r.report(s, false, 0, "")
 	err := do(ctx)
-	// A lost lease ends the context: the cause is then the truth, and what the step says only a symptom.
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
 	end := r.Now()
 	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
 	if err != nil {
-		f := bacvault.AsFailure(err, s)
-		if f.Exists == "" {
-			f.Exists = r.exists()
-		}
+		f := r.failure(ctx, err, s)
 		r.report(s, true, end.Sub(start), f.Error())
 		return f
 	}
 	r.report(s, true, end.Sub(start), "")
 	return nil
+}
+
+// failure says where it happened and what exists now. A lost lease ends the context: the cause is then the truth, and what
+// the step says only a symptom.
+func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvault.Failure {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	f := bacvault.AsFailure(err, s)
+	if f.Exists == "" {
+		f.Exists = r.exists()
+	}
+	return f
 }
 
 func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {

@@ -22,7 +22,24 @@ func (r *run) admit(ctx context.Context) (done bool, err error) {
 		done, err = r.alreadyDone(ctx)
 		return err
 	})
+	if done {
+		// The run that wrote the manifest may have been killed before its clean-up, and nobody else comes by.
+		if cerr := r.cleanAfter(ctx); cerr != nil {
+			r.result.Findings = append(r.result.Findings, "clean-up: "+cerr.Error())
+		}
+	}
 	return done, err
+}
+
+// cleanAfter drops what a killed run of this slot left outside the vault. The slot is done, so nobody reads the copy.
+func (r *run) cleanAfter(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	name := copyName(r.req.Name, r.slot)
+	return errors.Join(
+		wrap("drop the copy "+name, r.Server.Drop(ctx, name)),
+		wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)),
+	)
 }
 
 func (r *run) alreadyDone(ctx context.Context) (bool, error) {
@@ -57,13 +74,22 @@ func (r *run) lease(ctx context.Context) (context.Context, error) {
 // adopt finishes what an earlier run of the slot left: it may have been killed between commit and manifest. Read again
 // under the lease, for the run that held it until now may have ended since we were admitted.
 func (r *run) adopt(ctx context.Context) (done bool, err error) {
-	if done, err = r.alreadyDone(ctx); err != nil || done {
-		return done, err
+	defer func() {
+		if done { // a killed run may have left its copy: clean drops it
+			r.copied = copyName(r.req.Name, r.slot)
+		}
+	}()
+	if done, err = r.alreadyDone(ctx); err != nil {
+		return false, r.failure(ctx, err, bacvault.StageLease)
+	} else if done {
+		return true, nil
 	}
 	blob := r.req.BlobName(r.slot)
 	stored, ok, err := r.Vault.Head(ctx, blob)
-	if err != nil || !ok {
-		return false, err
+	if err != nil {
+		return false, r.failure(ctx, err, bacvault.StageLease)
+	} else if !ok {
+		return false, nil
 	}
 	err = r.stage(ctx, bacvault.StageManifest, func(ctx context.Context) error {
 		pending, ok, err := r.State.Pending(ctx, r.req.Database, r.slot)
