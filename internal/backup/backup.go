@@ -189,15 +189,18 @@ type run struct {
 	stages   []bacvault.StageTime
 }
 
+// now is in UTC: the manifest and the state container are read far from here.
+func (r *run) now() time.Time { return r.Now().UTC() }
+
 // stage runs one step, tells its start and end, and names it in the failure.
 func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return r.failure(ctx, err, s)
 	}
-	start := r.Now()
+	start := r.now()
 	r.report(s, false, 0, "")
 	err := do(ctx)
-	end := r.Now()
+	end := r.now()
 	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
 	if err != nil {
 		f := r.failure(ctx, err, s)
@@ -224,7 +227,7 @@ func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvaul
 func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
 	r.Report(bacvault.Progress{
 		Run: r.id, Kind: "backup", Database: r.req.Database, Slot: &r.slot, Request: r.req.ID, Attempt: r.req.Attempt,
-		Stage: s, Done: done, Elapsed: took, Note: note, At: r.Now(),
+		Stage: s, Done: done, Elapsed: took, Note: note, At: r.now(),
 	})
 }
 

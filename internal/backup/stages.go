@@ -335,7 +335,7 @@ func (r *run) finish(ctx context.Context) error {
 func (r *run) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
-	start := r.Now()
+	start := r.now()
 	r.report(bacvault.StageClean, false, 0, "")
 	var errs []error
 	if r.copied != "" {
@@ -356,7 +356,7 @@ func (r *run) clean(ctx context.Context) error {
 	if err != nil {
 		note = err.Error()
 	}
-	r.report(bacvault.StageClean, true, r.Now().Sub(start), note)
+	r.report(bacvault.StageClean, true, r.now().Sub(start), note)
 	return err
 }
 
