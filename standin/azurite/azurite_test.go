@@ -86,7 +86,7 @@ func TestStoreDiesWithItsStack(t *testing.T) {
 		return
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestStoreDiesWithItsStack$")
-	cmd.Env = append(os.Environ(), "AZURITE_TEST_CHILD=1")
+	cmd.Env = append(os.Environ(), "AZURITE_TEST_CHILD=1", "TMPDIR="+t.TempDir()) // a killed stack cannot clean up
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
