@@ -14,6 +14,7 @@ import (
 // Server is what a backup asks the source server.
 type Server interface {
 	Copy(ctx context.Context, source, target string) error
+	// Drop drops a database; one that is not there is dropped.
 	Drop(ctx context.Context, database string) error
 	Exists(ctx context.Context, database string) (bool, error)
 	Count(ctx context.Context, database string) (bacvault.Rows, error)
