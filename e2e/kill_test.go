@@ -43,7 +43,7 @@ func killPoints(stages ...string) map[string]func(logLine) bool {
 func TestABackupKilledAnywhereEndsRight(t *testing.T) {
 	points := killPoints("admit", "lease", "gate", "copy", "preflight", "count", "export", "verify", "commit", "manifest", "clean")
 	points["while sqlpackage runs"] = nil
-	for name, fits := range points {
+	for name, fits := range shorten(points, "while sqlpackage runs", "as commit begins", "as commit ends", "as manifest ends", "after the event") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := start(t, protected(stack.Options{}))
@@ -68,7 +68,7 @@ func TestABackupKilledAnywhereEndsRight(t *testing.T) {
 func TestARestoreKilledAnywhereEndsRight(t *testing.T) {
 	points := killPoints("admit", "lease", "preflight", "fetch", "verify", "import", "reconcile", "clean")
 	points["while sqlpackage runs"] = nil
-	for name, fits := range points {
+	for name, fits := range shorten(points, "while sqlpackage runs", "as import ends", "after the event") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := start(t, protected(stack.Options{}))
@@ -88,6 +88,22 @@ func TestARestoreKilledAnywhereEndsRight(t *testing.T) {
 			a.noLeftovers()
 		})
 	}
+}
+
+// shorten keeps all points in a soak, else those that are named.
+func shorten(points map[string]func(logLine) bool, names ...string) map[string]func(logLine) bool {
+	if soak {
+		return points
+	}
+	out := map[string]func(logLine) bool{}
+	for _, n := range names {
+		fits, ok := points[n]
+		if !ok {
+			panic("no kill point " + n)
+		}
+		out[n] = fits
+	}
+	return out
 }
 
 // killAt sends SIGKILL to the handler at the first line that fits; with no fits, while the tool's process is alive.

@@ -99,6 +99,9 @@ func TestEveryRightIsNeeded(t *testing.T) {
 			continue
 		}
 		done[key] = true
+		if !soak && !slices.Contains(sample, g.Action) {
+			continue
+		}
 		t.Run(nameOf(g.Principal)+" without "+strings.ReplaceAll(g.Action, "/", "|"), func(t *testing.T) {
 			t.Parallel()
 			why := startWithout(t, g).troubleOfANight()
@@ -119,6 +122,9 @@ func TestEveryRightIsNeeded(t *testing.T) {
 		}
 	})
 }
+
+// sample is what make test takes; a soak takes every right.
+var sample = []string{roles.BlobWrite, roles.BusSend, roles.SQLDBManager, roles.SQLDataReader, roles.PolicyRead}
 
 // inDoubt are rights that the real service may ask for and the stand-in does not, with the reason to grant them all the same.
 var inDoubt = map[string]string{
