@@ -174,6 +174,7 @@ type run struct {
 	result Result
 
 	held     Lease
+	lost     bool // the lease is another's now, and with it the copy and the work folder, whose names are fixed
 	dir      string
 	copied   string // the copy's name, once we may have made it
 	exported string // the database that the export reads
@@ -221,6 +222,12 @@ func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvaul
 	f := bacvault.AsFailure(err, s)
 	if f.Exists == "" {
 		f.Exists = r.exists()
+	}
+	if f.Code == bacvault.CodeLeaseLost {
+		r.lost = true
+		if r.copied != "" {
+			f.Exists += "; the copy " + r.copied + " is left to whoever holds the lease now, or to the next attempt"
+		}
 	}
 	return f
 }

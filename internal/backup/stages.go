@@ -338,13 +338,13 @@ func (r *run) clean(ctx context.Context) error {
 	start := r.now()
 	r.report(bacvault.StageClean, false, 0, "")
 	var errs []error
-	if r.copied != "" {
+	if r.copied != "" && !r.lost {
 		errs = append(errs, wrap("drop the copy "+r.copied, r.Server.Drop(ctx, r.copied)))
 	}
 	if r.file != nil {
 		errs = append(errs, r.file.Close())
 	}
-	if r.dir != "" {
+	if r.dir != "" && !r.lost {
 		errs = append(errs, wrap("empty the work folder", os.RemoveAll(r.dir)))
 	}
 	if r.result.Manifest.Schema != "" {
