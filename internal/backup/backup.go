@@ -186,6 +186,7 @@ type run struct {
 	file     *os.File
 	size     int64
 	staged   Staged
+	sent     bool // a commit was sent: until its answer is known, the blob may be there
 	stored   Stored
 	pending  bacvault.Manifest
 	stages   []bacvault.StageTime
@@ -244,6 +245,8 @@ func (r *run) exists() string {
 	switch {
 	case r.stored.Blob.Name != "":
 		return "the blob " + r.stored.Blob.Name + " exists without a manifest; the same request finishes it"
+	case r.sent:
+		return "unknown: the commit of " + r.req.BlobName(r.slot) + " was sent; the same request looks, and finishes it"
 	case r.staged != nil:
 		return "nothing was written to the vault; staged blocks lapse by themselves"
 	}

@@ -279,6 +279,27 @@ func (r *run) commit(ctx context.Context) (err error) {
 }
 
 func (r *run) commitOnce(ctx context.Context) error {
+	if err := r.ready(ctx); err != nil {
+		if !r.sent {
+			return err
+		}
+		f := bacvault.AsFailure(err, bacvault.StageCommit)
+		f.Exists = r.exists() // not what the gate says: an earlier try may have taken effect
+		return f
+	}
+	r.sent = true
+	stored, err := r.staged.Commit(ctx, map[string]string{
+		"run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
+	})
+	if err != nil {
+		return err
+	}
+	r.stored = stored
+	return nil
+}
+
+// ready asks everything once more.
+func (r *run) ready(ctx context.Context) error {
 	if err := r.gate(ctx); err != nil {
 		return err
 	}
@@ -289,17 +310,7 @@ func (r *run) commitOnce(ctx context.Context) error {
 	if err := r.held.Held(ctx); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	stored, err := r.staged.Commit(ctx, map[string]string{
-		"run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
-	})
-	if err != nil {
-		return err
-	}
-	r.stored = stored
-	return nil
+	return context.Cause(ctx)
 }
 
 // prepare is the manifest as far as it is known before the commit.
