@@ -2,6 +2,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/bacvault/bacvault/standin/stack"
@@ -186,11 +188,18 @@ func bringUp(ctx context.Context, root, azurite string, o stack.Options, line fu
 	return s, func() error { return errors.Join(s.Close(), store.Close(), clean()) }, nil
 }
 
+// indent shows an event one field a line, and each table and each stage on one line of its own.
 func indent(raw []byte) (string, error) {
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "          ", "  "); err != nil {
 		return "", err
 	}
-	b, err := json.MarshalIndent(v, "          ", "  ")
-	return "          " + string(b), err
+	return "          " + innerObjects.ReplaceAllStringFunc(b.String(), func(s string) string {
+		return spaces.ReplaceAllString(s, " ")
+	}), nil
 }
+
+var (
+	innerObjects = regexp.MustCompile(`(?s)\{\s+"(schema|stage)": [^{}]*\}`)
+	spaces       = regexp.MustCompile(`\s+`)
+)
