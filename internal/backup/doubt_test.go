@@ -24,7 +24,9 @@ func TestFailureAfterAnUnansweredCommitNeverSaysThatNothingWasWritten(t *testing
 		{"the lease is another's before it is sent again", func(s *side) {
 			s.at["held#2"] = func() { s.w.holder = nil }
 		}},
-		{"the state container is away before it is sent again", func(s *side) { s.at["savePending#2"] = func() { s.failAt = "savePending#2"; s.after = false } }},
+		{"the state container is away before it is sent again", func(s *side) {
+			s.at["savePending#2"] = func() { s.failAt, s.err, s.after = "savePending#2", errNet, false }
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

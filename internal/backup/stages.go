@@ -75,8 +75,8 @@ func (r *run) lease(ctx context.Context) (context.Context, error) {
 // under the lease, for the run that held it until now may have ended since we were admitted.
 func (r *run) adopt(ctx context.Context) (done bool, err error) {
 	defer func() {
-		if done { // a killed run may have left its copy: clean drops it
-			r.copied = copyName(r.req.Name, r.slot)
+		if done { // a killed run may have left its copy and its archive: clean throws them away
+			r.copied, r.dir = copyName(r.req.Name, r.slot), r.workDir()
 		}
 	}()
 	if done, err = r.alreadyDone(ctx); err != nil {
@@ -189,7 +189,7 @@ func (r *run) preflight(ctx context.Context) error {
 // openWorkDir gives the run a folder that is fixed by database: what a killed run left there is thrown away first, and
 // the lease keeps a live one out.
 func (r *run) openWorkDir() error {
-	dir := filepath.Join(r.WorkDir, "backup", filepath.FromSlash(r.req.Prefix()))
+	dir := r.workDir()
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("empty the work folder: %w", err)
 	}
@@ -198,6 +198,10 @@ func (r *run) openWorkDir() error {
 	}
 	r.dir = dir
 	return nil
+}
+
+func (r *run) workDir() string {
+	return filepath.Join(r.WorkDir, "backup", filepath.FromSlash(r.req.Prefix()))
 }
 
 // count asks the server for the truth that the archive is held against.
