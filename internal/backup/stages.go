@@ -207,6 +207,9 @@ func (r *run) workDir() string {
 // count asks the server for the truth that the archive is held against.
 func (r *run) count(ctx context.Context) (err error) {
 	r.source, err = r.Server.Count(ctx, r.exported)
+	if err == nil && len(r.source) == 0 {
+		return bacvault.Fail(bacvault.CodeVerifyRows, "the identity sees no table in %s: an archive would be compared with nothing", r.exported)
+	}
 	return err
 }
 
