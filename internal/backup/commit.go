@@ -1,0 +1,133 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// commitTries is how often a commit that did not take effect is sent again: the staged blocks are still there, and a new
+// export would cost hours.
+const commitTries = 3
+
+// commit is the point of no return: the policy and the lease are asked once more, the manifest is put where a killed
+// run's successor finds it, then one create-only write makes the staged blocks a blob.
+func (r *run) commit(ctx context.Context) (err error) {
+	for try := 1; ; try++ {
+		err = r.commitOnce(ctx)
+		var f *bacvault.Failure
+		passing := errors.As(err, &f) && f.Code == bacvault.CodeVaultWrite && f.Class == bacvault.Retry
+		if err == nil || !passing || try == commitTries {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(try) * r.CommitPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (r *run) commitOnce(ctx context.Context) error {
+	if err := r.ready(ctx); err != nil {
+		if !r.sent {
+			return err
+		}
+		f := bacvault.AsFailure(err, bacvault.StageCommit)
+		f.Exists = r.exists() // not what the gate says: an earlier try may have taken effect
+		return f
+	}
+	r.sent = true
+	stored, err := r.staged.Commit(ctx, map[string]string{
+		"run": r.id, "request": r.req.ID, "slot": r.slot.String(), "app": "bacvault " + r.AppVersion,
+	})
+	if err != nil {
+		return err
+	}
+	r.stored = stored
+	return nil
+}
+
+// ready asks everything once more.
+func (r *run) ready(ctx context.Context) error {
+	if err := r.gate(ctx); err != nil {
+		return err
+	}
+	r.pending = r.prepare()
+	if err := r.State.SavePending(ctx, r.pending); err != nil {
+		return err
+	}
+	if err := r.held.Held(ctx); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// prepare is the manifest as far as it is known before the commit.
+func (r *run) prepare() bacvault.Manifest {
+	m := bacvault.Manifest{
+		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
+		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
+		Consistency: r.Consistency, Posture: r.posture, Degraded: r.degraded,
+		Tool: bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
+		Request: r.req.Origin(), Stages: r.stages, Tables: []bacvault.TableRows{},
+	}
+	for _, t := range r.source.Tables() {
+		m.Tables = append(m.Tables, bacvault.TableRows{Table: t, Source: r.source[t], Archive: r.archive[t]})
+	}
+	return m
+}
+
+// finish writes the manifest. What it adds to the prepared one comes from the stored blob alone, so that whoever
+// finishes writes the same bytes.
+func (r *run) finish(ctx context.Context) error {
+	m := r.pending
+	m.Blob.ETag = r.stored.Blob.ETag
+	m.ProtectedTo = m.Posture.ProtectedUntil(r.stored.Created)
+	if err := r.Vault.PutManifest(ctx, m); err != nil {
+		return err
+	}
+	r.result = Result{Manifest: m}
+	return nil
+}
+
+// clean runs whatever happened, on a context that outlives the run's: the copy, the work folder, the prepared manifest,
+// then the lease.
+func (r *run) clean(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	start := r.now()
+	r.report(bacvault.StageClean, false, 0, "")
+	var errs []error
+	if r.copied != "" && !r.lost {
+		errs = append(errs, wrap("drop the copy "+r.copied, r.Server.Drop(ctx, r.copied)))
+	}
+	if r.file != nil {
+		errs = append(errs, r.file.Close())
+	}
+	if r.dir != "" && !r.lost {
+		errs = append(errs, wrap("empty the work folder", os.RemoveAll(r.dir)))
+	}
+	if r.result.Manifest.Schema != "" {
+		errs = append(errs, wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)))
+	}
+	errs = append(errs, wrap("release the lease", r.held.Release(ctx)))
+	err := errors.Join(errs...)
+	note := ""
+	if err != nil {
+		note = err.Error()
+	}
+	r.report(bacvault.StageClean, true, r.now().Sub(start), note)
+	return err
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
