@@ -145,7 +145,10 @@ func (f *fixture) connection(database string) string {
 		";Authentication=Active Directory Managed Identity;User Id=" + f.user + ";Encrypt=True;TrustServerCertificate=False;Connect Timeout=10"
 }
 
+// act runs the stand-in; no run of a test may last for more than a minute.
 func (f *fixture) act(ctx context.Context, args ...string) result {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	var out, err bytes.Buffer
 	getenv := func(name string) string {
 		if name == "STANDIN_SQLPACKAGE_FAULTS" {
