@@ -165,21 +165,21 @@ type run struct {
 	stages   []bacvault.StageTime
 }
 
+// now is in UTC: marks and results are read far from here.
+func (r *run) now() time.Time { return r.Now().UTC() }
+
 // stage runs one step, tells its start and end, and names it in the failure.
 func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
-		return bacvault.AsFailure(err, s)
+		return r.failure(ctx, err, s)
 	}
-	start := r.Now()
+	start := r.now()
 	r.report(s, false, 0, "")
 	err := do(ctx)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	end := r.Now()
+	end := r.now()
 	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
 	if err != nil {
-		f := bacvault.AsFailure(err, s)
+		f := r.failure(ctx, err, s)
 		r.report(s, true, end.Sub(start), f.Error())
 		return f
 	}
@@ -187,10 +187,23 @@ func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Conte
 	return nil
 }
 
+// failure says where it happened and, as long as there is no database of ours, that there is none. A lost lease ends the
+// context: the cause is then the truth, and what the step says only a symptom.
+func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvault.Failure {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	f := bacvault.AsFailure(err, s)
+	if f.Exists == "" && !r.created {
+		f.Exists = "nothing was created"
+	}
+	return f
+}
+
 func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
 	r.Report(bacvault.Progress{
 		Run: r.id, Kind: string(r.req.Kind), Database: r.req.Database, Slot: r.slot, Target: r.target.Name, Request: r.req.ID,
-		Attempt: r.req.Attempt, Stage: s, Done: done, Elapsed: took, Note: note, At: r.Now(),
+		Attempt: r.req.Attempt, Stage: s, Done: done, Elapsed: took, Note: note, At: r.now(),
 	})
 }
 
@@ -200,8 +213,6 @@ func (r *run) abandon(ctx context.Context, s bacvault.Stage, err error) error {
 	switch {
 	case r.keep:
 		f.Exists = fmt.Sprintf("the database %s is kept for inspection", r.target.Name)
-	case !r.created && f.Exists == "":
-		f.Exists = "nothing was created"
 	case !r.created:
 	case f.Code == bacvault.CodeLeaseLost:
 		// Whoever holds the name now may have begun anew: a drop from here could hit its database.

@@ -174,7 +174,7 @@ const clockSkew = 5 * time.Minute
 
 // importArchive is one-shot: it never runs on a name that has objects.
 func (r *run) importArchive(ctx context.Context) error {
-	if err := r.State.SaveMark(ctx, r.target, Mark{Request: r.req.ID, Started: r.Now()}); err != nil {
+	if err := r.State.SaveMark(ctx, r.target, Mark{Request: r.req.ID, Started: r.now()}); err != nil {
 		return err
 	}
 	taken, _, err := r.Server.Exists(ctx, r.target.Name)
@@ -244,7 +244,7 @@ func (r *run) tables(restored bacvault.Rows) []bacvault.TableCheck {
 func (r *run) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
-	start := r.Now()
+	start := r.now()
 	r.report(bacvault.StageClean, false, 0, "")
 	var errs []error
 	if r.file != nil {
@@ -259,6 +259,6 @@ func (r *run) clean(ctx context.Context) error {
 	if err != nil {
 		note = err.Error()
 	}
-	r.report(bacvault.StageClean, true, r.Now().Sub(start), note)
+	r.report(bacvault.StageClean, true, r.now().Sub(start), note)
 	return err
 }
