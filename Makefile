@@ -48,7 +48,7 @@ fuzz:
 	done
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./bench ./internal/bacpac
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./bench
 
 clean:
 	rm -rf .build

@@ -49,7 +49,7 @@ func leaseName(key string) string { return leases + key }
 const nobody = "{}"
 
 // Acquire takes the lease of a key, or gives the present holder and no lease. That holder may have died less than LeaseTime
-// ago: before anything is given up on its behalf, ask Alive.
+// ago: nothing may be given up on its behalf.
 func (s *State) Acquire(ctx context.Context, key string, h Holder) (*Lease, *Holder, error) {
 	b, err := json.Marshal(h)
 	if err != nil {
@@ -126,27 +126,6 @@ func (s *State) signature(ctx context.Context, key string) (h Holder, o object, 
 		return Holder{}, o, fmt.Errorf("read the holder of lease %s: %w", key, err)
 	}
 	return h, o, nil
-}
-
-// Alive waits, at most LeaseTime, for a sign of life of the holder that Acquire gave: true once it renews its lease.
-func (s *State) Alive(ctx context.Context, key string, h Holder) (bool, error) {
-	_, first, err := s.signature(ctx, key)
-	if err != nil || h.Run == "" {
-		return false, err
-	}
-	for end := time.Now().Add(s.lease); time.Now().Before(end); {
-		if err := pause(ctx, s.lease/6); err != nil {
-			return false, err
-		}
-		now, o, err := s.signature(ctx, key)
-		if err != nil {
-			return false, err
-		}
-		if o.etag != first.etag {
-			return now.Run == h.Run, nil
-		}
-	}
-	return false, nil
 }
 
 // Run renews the lease at a third of its time until stop, which waits for the last renewal. The context that it gives is

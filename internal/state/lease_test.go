@@ -110,23 +110,6 @@ func TestLeaseNeverNamesAHolderThatIsNoMore(t *testing.T) {
 	}
 }
 
-func TestAliveTellsALiveHolderFromOneThatJustDied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := open(t, 30)
-		l := acquire(t, s, "a")
-		_, stop := l.Run(t.Context())
-		h := refused(t, s, "b")
-		if alive, err := s.Alive(t.Context(), key, h); !alive || err != nil {
-			t.Errorf("a run that renews: alive %t, %v", alive, err)
-		}
-		stop() // killed: nothing is released
-		if alive, err := s.Alive(t.Context(), key, h); alive || err != nil {
-			t.Errorf("a run that was killed: alive %t, %v", alive, err)
-		}
-		acquire(t, s, "b")
-	})
-}
-
 func TestRunIsCancelledWhenTheLeaseIsLost(t *testing.T) {
 	for _, c := range []struct {
 		name     string
