@@ -159,6 +159,7 @@ type run struct {
 	manifest *bacvault.Manifest // nil: an old file without one
 	file     *os.File
 	archive  bacvault.Rows
+	marked   bool // the mark may be this run's
 	created  bool // this very run may have created the target
 	keep     bool // the target is kept for inspection
 	result   Result
@@ -207,22 +208,32 @@ func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note strin
 	})
 }
 
-// abandon undoes a failed restore: it drops only the database that this very run created, and says what is left.
+// abandon undoes a failed restore: it drops only the database that this very run created, and says what is left. What it
+// does not drop is nobody's any more: without its mark no later attempt takes it, or its namesake, for its own.
 func (r *run) abandon(ctx context.Context, s bacvault.Stage, err error) error {
 	f := bacvault.AsFailure(err, s)
+	if f.Code == bacvault.CodeLeaseLost {
+		// Whoever holds the name now may have begun anew: neither its database nor its mark is ours to touch.
+		if r.created {
+			f.Exists = fmt.Sprintf("the database %s may be left half-restored; the next attempt of this request drops it", r.target.Name)
+		}
+		return f
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
 	switch {
 	case r.keep:
 		f.Exists = fmt.Sprintf("the database %s is kept for inspection", r.target.Name)
-	case !r.created:
-	case f.Code == bacvault.CodeLeaseLost:
-		// Whoever holds the name now may have begun anew: a drop from here could hit its database.
-		f.Exists = fmt.Sprintf("the database %s may be left half-restored; the next attempt of this request drops it", r.target.Name)
-	default:
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-		defer cancel()
-		f.Exists = fmt.Sprintf("the database %s that this run created was dropped", r.target.Name)
+	case r.created:
 		if derr := r.Server.Drop(ctx, r.target.Name); derr != nil {
 			f.Exists = fmt.Sprintf("the database %s that this run created is left half-restored: dropping it failed: %v", r.target.Name, derr)
+			return f // the mark stays: the next attempt drops it
+		}
+		f.Exists = fmt.Sprintf("the database %s that this run created was dropped", r.target.Name)
+	}
+	if r.marked {
+		if merr := r.State.SaveMark(ctx, r.target, Mark{}); merr != nil {
+			f.Exists += fmt.Sprintf("; its mark is left: before this request is sent again, see that nobody else has taken the name (%v)", merr)
 		}
 	}
 	return f

@@ -113,9 +113,8 @@ func (r *run) preflight(ctx context.Context) error {
 			r.result.AlreadyDone = true
 			return nil
 		case !mine:
-			f := bacvault.Fail(bacvault.CodeTargetExists, "a database %s exists on %s since %s", r.target.Name, r.target.Server, created.UTC().Format("2006-01-02 15:04:05"))
-			f.Exists = "the database " + r.target.Name + " was not touched"
-			return f
+			return r.untouched(bacvault.Fail(bacvault.CodeTargetExists, "a database %s exists on %s since %s",
+				r.target.Name, r.target.Server, created.UTC().Format("2006-01-02 15:04:05")))
 		}
 		if err := r.Server.Drop(ctx, r.target.Name); err != nil {
 			return fmt.Errorf("drop what a killed run of this request left: %w", err)
@@ -172,19 +171,18 @@ func (r *run) verify(ctx context.Context) (err error) {
 // clockSkew is what the server's clock may lag behind ours.
 const clockSkew = 5 * time.Minute
 
-// importArchive is one-shot: it never runs on a name that has objects.
+// importArchive is one-shot: it never runs on a name that has objects. The name is looked at before the mark, so that the
+// mark of a run that is killed here never claims a database that was there already, and once more after it.
 func (r *run) importArchive(ctx context.Context) error {
+	if err := r.free(ctx); err != nil {
+		return err
+	}
+	r.marked = true
 	if err := r.State.SaveMark(ctx, r.target, Mark{Request: r.req.ID, Started: r.now()}); err != nil {
 		return err
 	}
-	taken, _, err := r.Server.Exists(ctx, r.target.Name)
-	if err != nil {
+	if err := r.free(ctx); err != nil {
 		return err
-	}
-	if taken {
-		f := bacvault.Fail(bacvault.CodeTargetExists, "a database %s came to be while the archive was fetched", r.target.Name)
-		f.Exists = "the database " + r.target.Name + " was not touched"
-		return f
 	}
 	r.created = true
 	i := Import{
@@ -197,7 +195,26 @@ func (r *run) importArchive(ctx context.Context) error {
 	if i.MaxSizeGB == 0 {
 		i.MaxSizeGB = r.MaxSizeGB
 	}
-	return r.Import(ctx, i, func(note string) { r.report(bacvault.StageImport, false, 0, note) })
+	err := r.Import(ctx, i, func(note string) { r.report(bacvault.StageImport, false, 0, note) })
+	if f := (*bacvault.Failure)(nil); errors.As(err, &f) && f.Code == bacvault.CodeImportNotEmpty {
+		r.created = false // sqlpackage refuses before its first statement: what is there is another's
+		return r.untouched(f)
+	}
+	return err
+}
+
+// free refuses when somebody created the target since the preflight.
+func (r *run) free(ctx context.Context) error {
+	taken, _, err := r.Server.Exists(ctx, r.target.Name)
+	if err != nil || !taken {
+		return err
+	}
+	return r.untouched(bacvault.Fail(bacvault.CodeTargetExists, "a database %s came to be while the archive was fetched", r.target.Name))
+}
+
+func (r *run) untouched(f *bacvault.Failure) *bacvault.Failure {
+	f.Exists = "the database " + r.target.Name + " was not touched"
+	return f
 }
 
 // reconcile: rows restored = rows in the archive = rows at the source, table by table.
