@@ -117,7 +117,9 @@ func (r *run) preflight(ctx context.Context) error {
 				r.target.Name, r.target.Server, created.UTC().Format("2006-01-02 15:04:05")))
 		}
 		if err := r.Server.Drop(ctx, r.target.Name); err != nil {
-			return fmt.Errorf("drop what a killed run of this request left: %w", err)
+			f := bacvault.AsFailure(fmt.Errorf("drop what a killed run of this request left: %w", err), bacvault.StagePreflight)
+			f.Exists = "the database " + r.target.Name + " is left half-restored by an earlier attempt; the next one drops it"
+			return f
 		}
 	}
 	dir := filepath.Join(r.WorkDir, "restore", filepath.FromSlash(r.target.Prefix()))
