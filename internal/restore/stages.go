@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -25,8 +26,8 @@ func (r *run) admit(ctx context.Context) error {
 		return err
 	}
 	if ok {
-		if m.Blob.Name != blob {
-			return bacvault.Fail(bacvault.CodeVerifyHash, "the manifest beside %s is that of %s", blob, m.Blob.Name)
+		if m.Blob.Name != blob || m.Database != r.req.Database {
+			return bacvault.Fail(bacvault.CodeVerifyHash, "the manifest beside %s is that of %s of %s", blob, m.Blob.Name, m.Database)
 		}
 		r.manifest, r.blob, r.slot = &m, m.Blob, &m.Slot
 		return nil
@@ -48,6 +49,8 @@ func (r *run) admit(ctx context.Context) error {
 // choose gives the blob's name.
 func (r *run) choose(ctx context.Context) (string, error) {
 	switch {
+	case strings.Contains(r.req.BackupFileName, "/"):
+		return "", bacvault.Fail(bacvault.CodeRequestNoBackup, "%q is not the flat name of an old file: ask for a backup of ours by blob or slot", r.req.BackupFileName)
 	case r.req.BackupFileName != "":
 		return r.req.BackupFileName, nil
 	case r.req.Blob != "":
