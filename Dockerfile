@@ -16,7 +16,7 @@ FROM --platform=linux/amd64 golang:${GO_VERSION}-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
-# With .git, so that the binary knows its commit; manifests name it.
+# With .git, so that the binary knows its commit; manifests name it. Build from a clone, not from a linked work tree: Go would stop here.
 COPY . .
 RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o /out/ ./handler ./cmd/bacvault
 
