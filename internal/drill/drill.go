@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -34,7 +35,7 @@ func Target(req bacvault.RestoreRequest) string {
 	name := req.Name
 	suffix := "_bacvault_drill_" + req.ID
 	if n := 128 - len(suffix); len(name) > n {
-		name = name[:n]
+		name = strings.ToValidUTF8(name[:n], "")
 	}
 	return name + suffix
 }
@@ -45,32 +46,53 @@ func (d Drill) Run(ctx context.Context, req bacvault.RestoreRequest) (p bacvault
 	start := d.Now()
 	got, err := d.Restore(ctx, req)
 	if err != nil {
-		return bacvault.Proof{}, err
+		return bacvault.Proof{}, err // a restore that fails drops what it created; what it found there is another's
 	}
 	took := d.Now().Sub(start)
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
-		defer cancel()
-		if derr := d.Drop(ctx, req.TargetDatabase); derr != nil {
-			err = errors.Join(err, fmt.Errorf("drop the drill's database %s: %w", req.TargetDatabase, derr))
-		}
-	}()
+	defer func() { err = d.drop(ctx, req.TargetDatabase, err) }()
 	p = bacvault.Proof{
 		Schema: bacvault.ProofSchema, Database: req.Database, Slot: got.Slot, Blob: got.Blob, At: d.Now().UTC(),
 		RestoreSec: took.Seconds(), Tables: len(got.Tables),
 	}
+	if p.Tables == 0 {
+		return p, bacvault.AsFailure(bacvault.Fail(bacvault.CodeRestoreRows, "the drill compared no table: it proves nothing"), bacvault.StageReconcile)
+	}
 	for _, t := range got.Tables {
-		if t.Source == nil || t.Archive == nil || t.Restored == nil {
-			return p, bacvault.Fail(bacvault.CodeRestoreRows, "table %s was not counted on all three sides: the drill proves nothing", t.Table)
+		if err := same(t); err != nil {
+			return p, bacvault.AsFailure(err, bacvault.StageReconcile)
 		}
 		p.Rows += *t.Restored
 	}
-	if p.Tables == 0 {
-		return p, bacvault.Fail(bacvault.CodeRestoreRows, "the drill compared no table: it proves nothing")
-	}
 	p.Passed = true
 	if err := d.PutProof(ctx, p); err != nil {
-		return p, fmt.Errorf("record the proof: %w", err)
+		return p, bacvault.AsFailure(fmt.Errorf("record the proof: %w", err), bacvault.StageProof)
 	}
 	return p, nil
+}
+
+// same takes nothing on trust: all three sides were counted, and they agree.
+func same(t bacvault.TableCheck) error {
+	switch {
+	case t.Source == nil || t.Archive == nil || t.Restored == nil:
+		return bacvault.Fail(bacvault.CodeRestoreRows, "table %s was not counted on all three sides: the drill proves nothing", t.Table)
+	case *t.Source != *t.Archive || *t.Archive != *t.Restored:
+		return bacvault.Fail(bacvault.CodeRestoreRows, "table %s has %d rows at the source, %d in the archive, %d restored", t.Table, *t.Source, *t.Archive, *t.Restored)
+	}
+	return nil
+}
+
+// drop throws the drill's database away, whatever came before, and says so in the failure that there is, or makes one.
+func (d Drill) drop(ctx context.Context, name string, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
+	defer cancel()
+	derr := d.Drop(ctx, name)
+	if err == nil && derr == nil {
+		return nil
+	}
+	f := bacvault.AsFailure(errors.Join(err, derr), bacvault.StageDrop)
+	f.Exists = "the drill's database " + name + " was dropped"
+	if derr != nil {
+		f.Exists = fmt.Sprintf("the drill's database %s is left: dropping it failed: %v", name, derr)
+	}
+	return f
 }
