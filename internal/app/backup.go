@@ -31,6 +31,7 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
 	return gate.Judge(p, gate.Requirement{
 		MinDays: a.cfg.MinRetentionDays, AllowUnlockedUntil: a.cfg.AllowUnlockedUntil, AllowUnlockedReason: a.cfg.AllowUnlockedReason,
+		NoManagementPlane: a.cfg.NoManagementPlane,
 	}, time.Now())
 }
 

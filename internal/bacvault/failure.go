@@ -75,13 +75,23 @@ func (f *Failure) Unwrap() error { return f.Err }
 func AsFailure(err error, stage Stage) *Failure {
 	var f *Failure
 	if !errors.As(err, &f) {
-		f = &Failure{Code: CodeUnknown, Detail: err.Error(), Err: err}
+		f = &Failure{Code: CodeUnknown, Detail: oneLine(err.Error()), Err: err}
 	}
 	out := *f
 	if out.Stage == "" {
 		out.Stage = stage
 	}
 	return out.complete()
+}
+
+// oneLine folds the texts of SDKs, some of which run over twenty lines.
+func oneLine(s string) string {
+	const most = 1000
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 // Stage is a step of a run, in the words of the design.

@@ -53,7 +53,6 @@ type Config struct {
 	ARMAudience     string
 	BusNamespace    string
 	BusEmulator     string // connection string without a secret worth keeping; empty outside the emulator
-	StorageEmulator bool
 	LogLevel        string
 	Port            int
 }
@@ -113,7 +112,7 @@ func (c *Config) derive() (faults []error) {
 	if c.StateAccount == "" {
 		c.StateAccount = c.appAccount
 	}
-	if c.StateAccount == "" && !c.StorageEmulator {
+	if c.StateAccount == "" && c.StateEndpoint == "" {
 		bad("AzureWebJobsStorage__accountName (or BACVAULT_STATE_ACCOUNT) is not set: leases and progress lie there")
 	}
 	if c.StateAccount != "" && c.StateAccount == c.VaultAccount && c.StateContainer == c.VaultContainer {
@@ -121,9 +120,6 @@ func (c *Config) derive() (faults []error) {
 	}
 	if c.BusNamespace == "" && c.BusEmulator == "" {
 		bad("ServiceBusConnection__fullyQualifiedNamespace is not set")
-	}
-	if c.ClientID == "" && !(c.StorageEmulator && c.BusEmulator != "") {
-		bad("MANAGED_IDENTITY_CLIENT_ID is not set")
 	}
 	if (c.ARMEndpoint == "") != (c.ARMAudience == "") {
 		bad("BACVAULT_ARM_ENDPOINT and BACVAULT_ARM_AUDIENCE go together")
@@ -135,10 +131,6 @@ func (c *Config) derive() (faults []error) {
 		if _, _, err := net.SplitHostPort(c.SQLEndpoint); err != nil {
 			bad("BACVAULT_SQL_ENDPOINT: %q is not host:port", c.SQLEndpoint)
 		}
-	}
-	if c.StorageEmulator {
-		// Azurite's well-known account: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
-		c.StateAccount = "devstoreaccount1"
 	}
 	return faults
 }
@@ -162,11 +154,8 @@ func (c Config) StateURL() string {
 }
 
 func (c Config) accountURL(endpoint, account string) string {
-	switch {
-	case endpoint != "":
+	if endpoint != "" {
 		return endpoint
-	case c.StorageEmulator:
-		return "http://127.0.0.1:10000/devstoreaccount1"
 	}
 	return "https://" + account + ".blob.core.windows.net"
 }
@@ -216,11 +205,11 @@ func (c *Config) setBusEmulator(v string) error {
 	return nil
 }
 
-func (c *Config) setStorageEmulator(v string) error {
+// checkHostStorage reads nothing: the setting is the host's. It only keeps a key from lying about unseen.
+func checkHostStorage(v string) error {
 	if !strings.EqualFold(strings.TrimRight(v, ";"), "UseDevelopmentStorage=true") {
 		return faultf("connection strings are taken for Azurite only (UseDevelopmentStorage=true); set AzureWebJobsStorage__accountName and use the managed identity")
 	}
-	c.StorageEmulator = true
 	return nil
 }
 

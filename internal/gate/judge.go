@@ -26,6 +26,8 @@ type Requirement struct {
 	// AllowUnlockedUntil and AllowUnlockedReason let an unlocked policy pass until then, and nothing else. Both must be given.
 	AllowUnlockedUntil  time.Time
 	AllowUnlockedReason string
+	// NoManagementPlane says that nobody can be asked for state and period: then nothing passes but by the waiver.
+	NoManagementPlane bool
 }
 
 // waives says whether an unlocked policy may pass now.
@@ -36,6 +38,9 @@ func (r Requirement) waives(now time.Time) bool {
 // Judge compares what was observed with what is required. A nil failure lets the run pass; degraded then says in sentences
 // what is weaker than the promise. An unlocked policy refuses deletion too, but whoever may delete the policy can undo that.
 func Judge(p bacvault.Posture, r Requirement, now time.Time) (degraded []string, f *bacvault.Failure) {
+	if r.NoManagementPlane {
+		return unproven(p, r, now)
+	}
 	switch p.State {
 	case StateLocked:
 	case StateUnlocked:
@@ -59,6 +64,15 @@ func Judge(p bacvault.Posture, r Requirement, now time.Time) (degraded []string,
 		degraded = append(degraded, "The policy allows appending to protected block blobs (allowProtectedAppendWritesAll): a stored archive can grow, which its SHA-256 shows.")
 	}
 	return degraded, nil
+}
+
+// unproven is the verdict where only the data plane was asked, which knows neither state nor period.
+func unproven(p bacvault.Posture, r Requirement, now time.Time) ([]string, *bacvault.Failure) {
+	if !r.waives(now) {
+		return nil, refuse(bacvault.CodeGateUnlocked, "without a management plane nothing shows that the policy is locked (the data plane says %q), and no waiver is in force", p.State)
+	}
+	return []string{fmt.Sprintf("Immutability was not proven: there is no management plane, and the data plane says %q; allowed until %s because: %s",
+		p.State, r.AllowUnlockedUntil.UTC().Format(time.RFC3339), r.AllowUnlockedReason)}, nil
 }
 
 func unlocked(p bacvault.Posture, r Requirement) *bacvault.Failure {

@@ -20,6 +20,7 @@ func TestJudge(t *testing.T) {
 	lapsed := gate.Requirement{MinDays: 30, AllowUnlockedUntil: now, AllowUnlockedReason: "first night"}
 	mute := gate.Requirement{MinDays: 30, AllowUnlockedUntil: now.Add(time.Hour)}
 	plain := gate.Requirement{MinDays: 30}
+	noPlane := func(r gate.Requirement) gate.Requirement { r.NoManagementPlane = true; return r }
 
 	for _, c := range []struct {
 		name     string
@@ -49,6 +50,9 @@ func TestJudge(t *testing.T) {
 		{name: "version-level, unlocked", p: versioned(posture("Unlocked", 30)), r: plain, code: bacvault.CodeGateUnlocked},
 		{name: "version-level, too short", p: versioned(posture("Locked", 1)), r: plain, code: bacvault.CodeGateTooShort},
 		{name: "version-level, no default policy", p: versioned(posture("None", 0)), r: plain, code: bacvault.CodeGateNoPolicy, words: "default"},
+		{name: "no management plane", p: posture("Unknown", 0), r: noPlane(plain), code: bacvault.CodeGateUnlocked, words: "no waiver"},
+		{name: "no management plane, the waiver lapsed", p: posture("Unknown", 0), r: noPlane(lapsed), code: bacvault.CodeGateUnlocked, words: "no waiver"},
+		{name: "no management plane, waived", p: posture("None", 0), r: noPlane(waiver), degraded: []string{"not proven", "first night"}},
 		{name: "appending allowed", p: appendAll(posture("Locked", 30)), r: plain, degraded: []string{"allowProtectedAppendWritesAll"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
