@@ -250,3 +250,20 @@ func TestUnknownEntity(t *testing.T) {
 		t.Fatal("counts of an unknown queue")
 	}
 }
+
+func TestAMessageIDOfMoreThan128CharactersIsRefused(t *testing.T) {
+	b := plainBus(t)
+	s, err := b.client.NewSender("requests", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, ok := range map[int]bool{128: true, 129: false} {
+		id := strings.Repeat("x", n)
+		if err := s.SendMessage(b.ctx, &azservicebus.Message{MessageID: &id, Body: []byte("b")}, nil); (err == nil) != ok {
+			t.Errorf("%d characters: %v", n, err)
+		}
+	}
+	if active, _, _, _, _ := b.Counts("requests"); active != 1 {
+		t.Errorf("%d messages in the queue, want one", active)
+	}
+}

@@ -1,5 +1,7 @@
 package servicebus
 
+import "fmt"
+
 // batchFormat marks a message whose data sections are messages themselves.
 const batchFormat = 0x80013700
 
@@ -67,6 +69,9 @@ func (l *link) finishTransfer() {
 	}
 }
 
+// maxMessageID is the service's quota; the condition that it answers with is not documented.
+const maxMessageID = 128
+
 // accept takes a whole message: a request, a message for the entity, or a batch of them, which is taken whole or not at all.
 // answer is false if a fault keeps the answer back.
 func (l *link) accept(t partialTransfer) (err *amqpError, answer bool) {
@@ -88,6 +93,11 @@ func (l *link) accept(t partialTransfer) (err *amqpError, answer bool) {
 				return &amqpError{condDecodeError, "message of a batch: " + parseErr.Error()}, true
 			}
 			batch = append(batch, m)
+		}
+	}
+	for _, m := range batch {
+		if n := len(m.messageID()); n > maxMessageID {
+			return &amqpError{condNotAllowed, fmt.Sprintf("a MessageId has %d characters, at most %d are allowed", n, maxMessageID)}, true
 		}
 	}
 	return l.session.connection.withFate(OpSend, func() *amqpError {
