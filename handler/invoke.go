@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bacvault/bacvault/internal/app"
+	"github.com/bacvault/bacvault/internal/backup"
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/bus"
+	"github.com/bacvault/bacvault/internal/restore"
 )
 
 // The Functions protocol never leaves this file. It is that of host version 4: one POST /<function> for each
@@ -22,9 +24,29 @@ import (
 // maxInvocation bounds a request body: a Service Bus message of the premium tier is 100 MB, ours are a few hundred bytes.
 const maxInvocation = 4 << 20
 
+// application is what the functions ask of the wired product.
+type application interface {
+	Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Result, error)
+	Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error)
+	Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error)
+	QueueBackups(ctx context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error)
+	Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event
+	Publish(ctx context.Context, e bacvault.Event) error
+	Send(ctx context.Context, queue string, m bus.Message) error
+	Complete(ctx context.Context, queue, lockToken string) error
+	DeadLetter(ctx context.Context, queue, lockToken, reason, description string) error
+}
+
+// statusModel is the read model in its two forms.
+type statusModel interface {
+	JSON() ([]byte, error)
+	HTML() ([]byte, error)
+}
+
 // handler answers the host.
 type handler struct {
-	app        *app.App
+	app        application
+	model      func(context.Context) statusModel
 	log        *logger
 	attempts   int
 	retryDelay time.Duration

@@ -63,8 +63,12 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
 	// No write time-out: a backup answers after hours. The base context ends every run when we are told to stop.
+	h := &handler{
+		app: a, model: func(ctx context.Context) statusModel { return a.Status(ctx) }, log: log, attempts: c.MaxAttempts,
+		retryDelay: c.RetryDelay, runLimit: c.RunTimeout, deferral: time.Duration(c.LeaseSeconds) * time.Second,
+	}
 	srv := &http.Server{
-		Handler:     (&handler{app: a, log: log, attempts: c.MaxAttempts, retryDelay: c.RetryDelay, runLimit: c.RunTimeout, deferral: time.Duration(c.LeaseSeconds) * time.Second}).routes(),
+		Handler:     h.routes(),
 		BaseContext: func(net.Listener) context.Context { return ctx }, ReadHeaderTimeout: time.Minute,
 	}
 	log.ready(c, version(), ln.Addr().String())

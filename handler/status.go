@@ -14,7 +14,7 @@ func (h *handler) status(ctx context.Context, inv invocation) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	m := h.app.Status(ctx)
+	m := h.model(ctx)
 	if wantsJSON(r) {
 		b, err := m.JSON()
 		if err != nil {
