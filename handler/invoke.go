@@ -205,7 +205,7 @@ func (inv invocation) firing() (f firing, err error) {
 		return f, fmt.Errorf("metadata sys: %w", err)
 	}
 	f.PastDue = t.IsPastDue
-	if t.ScheduleStatus == nil || t.ScheduleStatus.Next.Sub(sys.UtcNow) > manualLead {
+	if t.ScheduleStatus == nil || t.ScheduleStatus.Next.IsZero() || t.ScheduleStatus.Next.Sub(sys.UtcNow) > manualLead {
 		f.Slot, f.AdHoc = bacvault.SlotAt(sys.UtcNow), true
 		return f, nil
 	}

@@ -93,6 +93,7 @@ func TestTimerNamesTheSlotOfItsSchedule(t *testing.T) {
 		{"past due", strings.Replace(strings.Replace(due, `"IsPastDue":false`, `"IsPastDue":true`, 1), "T16:55:00.0041275Z", "T23:00:00Z", 1), "2026-11-24T16:55:00Z", "timer, past due"},
 		{"by hand", strings.Replace(due, "T16:55:00.0041275Z", "T10:00:00.7Z", 1), "2026-11-24T10:00:00Z", "timer, started by hand"},
 		{"without a status", strings.Replace(due, due[strings.Index(due, `{"Last"`):strings.Index(due, `,"IsPastDue"`)], "null", 1), "2026-11-24T16:55:00Z", "timer, started by hand"},
+		{"with a status that names no time", strings.Replace(due, next, `"Next":"0001-01-01T00:00:00+00:00"`, 1), "2026-11-24T16:55:00Z", "timer, started by hand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := &fakeApp{}
