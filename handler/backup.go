@@ -19,7 +19,7 @@ func (h *handler) backup(ctx context.Context, inv invocation) (answer, error) {
 	if err != nil {
 		return answer{}, h.settle(ctx, h.rejected(bacvault.BackupQueue, m, err))
 	}
-	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, errRunLimit)
+	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, h.overrun(bacvault.CodeExportDeadline))
 	defer cancel()
 	res, err := h.app.Backup(runCtx, req)
 	if ctx.Err() != nil {

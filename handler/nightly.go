@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
-
-var errRunLimit = errors.New("the run took longer than BACVAULT_RUN_TIMEOUT")
 
 // nightlyBackup is the timer: it queues one backup request for each protected database. A failed send fails the
 // invocation, which the host repeats; requests that were sent already are dropped by duplicate detection.

@@ -19,7 +19,7 @@ func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 	if err != nil {
 		return answer{}, h.settle(ctx, h.rejected(bacvault.RestoreQueue, m, err))
 	}
-	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, errRunLimit)
+	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, h.overrun(bacvault.CodeImportDeadline))
 	defer cancel()
 	data, err := h.restoreOrDrill(runCtx, req)
 	if ctx.Err() != nil {

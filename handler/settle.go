@@ -49,6 +49,11 @@ func (h *handler) settle(ctx context.Context, o outcome) error {
 	return err
 }
 
+// overrun is why a run's context ends at its limit: classed, for another attempt would take as long.
+func (h *handler) overrun(code bacvault.Code) error {
+	return bacvault.Fail(code, "the run took longer than %s (BACVAULT_RUN_TIMEOUT)", h.runLimit)
+}
+
 // rejected: the request was not understood. It is dead-lettered, for a person must see it.
 func (h *handler) rejected(queue string, m message, err error) outcome {
 	f := bacvault.AsFailure(err, bacvault.StageAdmit)
