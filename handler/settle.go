@@ -54,12 +54,16 @@ func (h *handler) overrun(code bacvault.Code) error {
 	return bacvault.Fail(code, "the run took longer than %s (BACVAULT_RUN_TIMEOUT)", h.runLimit)
 }
 
+// longestID is the longest id of a message that fits into an event's own beside attempt and type, for Service Bus takes 128
+// characters in all. Requests have the same limit.
+const longestID = 72
+
 // rejected: the request was not understood. It is dead-lettered, for a person must see it.
 func (h *handler) rejected(queue string, m message, err error) outcome {
 	f := bacvault.AsFailure(err, bacvault.StageAdmit)
 	id := m.MessageID
-	if id == "" {
-		id = m.LockToken
+	if id == "" || len(id) > longestID {
+		id = m.LockToken // another at each delivery, and so is the count
 	}
 	data := bacvault.EventData{Failure: f.Data(), Final: true}
 	if json.Valid(m.Body) && len(m.Body) <= 4096 {
