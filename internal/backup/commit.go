@@ -72,12 +72,12 @@ func (r *run) prepare() bacvault.Manifest {
 	m := bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
 		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
-		Consistency: r.Consistency, Posture: r.posture, Degraded: r.degraded,
+		Consistency: r.Consistency, Posture: r.posture, Degraded: r.degraded, Transfer: bacvault.Transfer{ReadBack: "off"},
 		Tool: bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
 		Request: r.req.Origin(), Stages: r.stages, Tables: []bacvault.TableRows{},
 	}
 	for _, t := range r.source.Tables() {
-		m.Tables = append(m.Tables, bacvault.TableRows{Table: t, Source: r.source[t], Archive: r.archive[t]})
+		m.Tables = append(m.Tables, bacvault.TableRows{Table: t, Source: r.source[t], Archive: r.archive[t], Verdict: "ok"})
 	}
 	return m
 }

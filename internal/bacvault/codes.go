@@ -27,10 +27,12 @@ const (
 	CodeSQLRefused     Code = "sql.refused"
 	CodeCopyFailed     Code = "copy.failed"
 	CodeCopyTimeout    Code = "copy.timeout"
+	CodeCopyNoRoom     Code = "copy.no_room"
 	CodeTargetExists   Code = "target.exists"
 
-	CodeDiskFull Code = "preflight.disk"
-	CodeFiltered Code = "preflight.filtered"
+	CodeDiskFull    Code = "preflight.disk"
+	CodeFiltered    Code = "preflight.filtered"
+	CodeUnsupported Code = "preflight.unsupported"
 
 	CodeExportFailed   Code = "export.failed"
 	CodeExportStalled  Code = "export.stalled"
@@ -43,6 +45,7 @@ const (
 	CodeImportNotEmpty Code = "import.target_not_empty"
 	CodeToolMissing    Code = "sqlpackage.missing"
 	CodeToolKilled     Code = "sqlpackage.killed"
+	CodeToolOld        Code = "sqlpackage.too_old"
 
 	CodeVerifyBroken     Code = "verify.broken_archive"
 	CodeVerifyUnverified Code = "verify.unverified_type"
@@ -86,11 +89,13 @@ var codes = map[Code]codeInfo{
 	CodeSQLRefused:     {Terminal, "Read the server's message."},
 	CodeCopyFailed:     {Retry, "Look at the server's operations for the copy; nothing was exported."},
 	CodeCopyTimeout:    {Retry, "The copy did not come online in BACVAULT_COPY_TIMEOUT; raise it or the service objective."},
+	CodeCopyNoRoom:     {Terminal, "Give the server, the elastic pool or the subscription's quota room for the copy, set BACVAULT_COPY_OBJECTIVE, or choose copy-or-live."},
 	CodeTargetExists:   {Refused, "Name a target database that does not exist; a restore never writes into an existing one."},
 
 	CodeDiskFull: {Terminal, "Give the work folder (BACVAULT_WORK_DIR) more room."},
 
-	CodeFiltered: {Refused, "Exempt the identity from the security policies and grant it UNMASK, then ask again."},
+	CodeUnsupported: {Refused, "A bacpac cannot hold what is named; change it, or leave the database out."},
+	CodeFiltered:    {Refused, "Exempt the identity from the security policies and grant it UNMASK, then ask again."},
 
 	CodeExportFailed:   {Retry, "Read sqlpackage's last lines in this event."},
 	CodeExportStalled:  {Retry, "sqlpackage showed no sign of life for BACVAULT_STALL_TIMEOUT and was ended."},
@@ -103,6 +108,8 @@ var codes = map[Code]codeInfo{
 	CodeImportNotEmpty: {Refused, "Name a target database that does not exist."},
 	CodeToolMissing:    {Terminal, "Set BACVAULT_SQLPACKAGE to the sqlpackage program in this image."},
 	CodeToolKilled:     {Retry, "sqlpackage was killed, most often for want of memory; give the container more."},
+
+	CodeToolOld: {Terminal, "Install sqlpackage 170.5.96 or later, or set BACVAULT_ALLOW_OLD_SQLPACKAGE and read its known faults."},
 
 	CodeVerifyBroken:     {Terminal, "The archive is not usable and was not stored; look at the export's log."},
 	CodeVerifyUnverified: {Terminal, "The archive holds a type whose rows cannot be counted yet; it was not stored."},

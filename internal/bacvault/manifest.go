@@ -31,6 +31,8 @@ type Manifest struct {
 	Posture     Posture       `json:"posture"`
 	ProtectedTo time.Time     `json:"protectedUntil"`
 	Degraded    []string      `json:"degraded,omitempty"`
+	Transfer    Transfer      `json:"transfer"`
+	Fingerprint *Fingerprint  `json:"fingerprint,omitempty"`
 	Tool        Program       `json:"tool"`
 	App         Program       `json:"app"`
 	Request     RequestOrigin `json:"request"`
@@ -50,6 +52,26 @@ type TableRows struct {
 	Table
 	Source  int64 `json:"rowsSource"`
 	Archive int64 `json:"rowsArchive"`
+	// SourceAfter is the count after a live export; nil where a copy was exported, which nobody writes to.
+	SourceAfter *int64 `json:"rowsSourceAfter,omitempty"`
+	// Verdict is "ok", or "unverified" where the walk could not be sure of the rows.
+	Verdict     string `json:"verdict"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// Transfer is how the archive came into the vault. ReadBack is "off", or "full" where all of it was read again and hashed
+// after the commit.
+type Transfer struct {
+	Seconds        float64 `json:"seconds"`
+	BytesPerSecond float64 `json:"bytesPerSecond"`
+	ReadBack       string  `json:"readBack"`
+}
+
+// Fingerprint says how the tables' fingerprints were made and which tables or columns they leave out.
+type Fingerprint struct {
+	Method   string   `json:"method"`
+	LeftOut  []string `json:"leftOut,omitempty"`
+	Computed string   `json:"computedOn"` // the database that was read: copy or live
 }
 
 // Program is a name and a version.

@@ -32,6 +32,15 @@ type Config struct {
 	NoManagementPlane   bool
 	managementPlane     string
 
+	SQLSubscription  string
+	SQLResourceGroup string
+	CopyBy           string
+	JanitorAfter     time.Duration
+	Unverified       string
+	Fingerprint      string
+	ReadBack         string
+	AllowOldTool     string
+
 	Consistency   string
 	CopyObjective string
 	CopyTimeout   time.Duration
@@ -43,18 +52,18 @@ type Config struct {
 	OverdueAfter  time.Duration
 	AccessTier    string
 
-	SQLPackage      string
-	WorkDir         string
-	StateAccount    string
-	StateContainer  string
-	StateEndpoint   string
-	appAccount      string
-	ARMEndpoint     string
-	ARMAudience     string
-	BusNamespace    string
-	BusEmulator     string // connection string without a secret worth keeping; empty outside the emulator
-	LogLevel        string
-	Port            int
+	SQLPackage     string
+	WorkDir        string
+	StateAccount   string
+	StateContainer string
+	StateEndpoint  string
+	appAccount     string
+	ARMEndpoint    string
+	ARMAudience    string
+	BusNamespace   string
+	BusEmulator    string // connection string without a secret worth keeping; empty outside the emulator
+	LogLevel       string
+	Port           int
 }
 
 func faultf(format string, args ...any) error { return fmt.Errorf(format, args...) }
@@ -100,6 +109,12 @@ func (c *Config) derive() (faults []error) {
 	c.SQLServer, _, _ = strings.Cut(c.SQLServer, ".")
 	if c.VaultSubscription == "" {
 		c.VaultSubscription = c.Subscription
+	}
+	if c.SQLSubscription == "" {
+		c.SQLSubscription = c.Subscription
+	}
+	if c.CopyBy == "management" && (c.SQLSubscription == "" || c.SQLResourceGroup == "" || c.NoManagementPlane) {
+		bad("BACVAULT_COPY_BY=management needs BACVAULT_SQL_RESOURCE_GROUP, the server's subscription, and a management plane")
 	}
 	if !c.NoManagementPlane {
 		if c.VaultSubscription == "" {
