@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,9 +122,23 @@ func (b *Bus) Complete(ctx context.Context, queue, lockToken string) error {
 
 // DeadLetter puts the message aside, with a reason (a failure's code) and a description (its detail).
 func (b *Bus) DeadLetter(ctx context.Context, queue, lockToken, reason, description string) error {
+	reason, description = fit(reason), fit(description)
 	return b.settle(ctx, queue, lockToken, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
 		return r.DeadLetterMessage(ctx, m, &azservicebus.DeadLetterOptions{Reason: &reason, ErrorDescription: &description})
 	})
+}
+
+// longestReason is where the Azure clients that check draw the line for both texts: MaxDeadLetterReasonLength of the .NET
+// and the JavaScript library. A longer one would leave the message unsettled until the broker puts it aside wordlessly.
+const longestReason = 4096
+
+// fit cuts a text to Service Bus's limit, between characters.
+func fit(s string) string {
+	if len(s) <= longestReason {
+		return s
+	}
+	const more = "…"
+	return strings.ToValidUTF8(s[:longestReason-len(more)], "") + more
 }
 
 // settle renews first: that proves the lock is still ours and mends the links under the client's retry options, which a
