@@ -86,7 +86,7 @@ func token(cred azcore.TokenCredential) func(context.Context) (string, error) {
 
 // Close ends what is open.
 func (a *App) Close(ctx context.Context) error {
-	a.progress.close()
+	a.progress.close(ctx)
 	a.sql.Close()
 	return a.bus.Close(ctx)
 }
