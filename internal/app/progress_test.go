@@ -19,7 +19,10 @@ var settings = []string{
 // wired makes an App that reaches nothing: New calls nothing outside.
 func wired(t *testing.T, report bacvault.Report) *App {
 	t.Helper()
-	c, err := config.Load(settings)
+	// The credential asks whom its environment names; nobody listens there.
+	t.Setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/token")
+	t.Setenv("IDENTITY_HEADER", "x")
+	c, err := config.Load(append(settings, "BACVAULT_STATE_ENDPOINT=https://127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +46,7 @@ func TestWiringCallsNothingOutside(t *testing.T) {
 
 // Nobody waits for a state container that is away when the process must go.
 func TestCloseIsBoundByItsContext(t *testing.T) {
-	a := wired(t, nil) // its account does not exist
+	a := wired(t, nil) // nobody listens at its state container
 	for range 64 {
 		a.report(bacvault.Progress{Run: "run1"})
 	}
