@@ -17,19 +17,23 @@ type Newest struct {
 type Overdue struct {
 	bacvault.Database
 	Newest *bacvault.Slot `json:"newest,omitempty"`
-	// Age of the newest backup; 0 where there is none.
+	// Age of the newest backup; 0 where there is none, or where its slot lies ahead.
 	Age time.Duration `json:"ageNs,omitempty"`
 }
 
-// Find lists what is overdue at a moment. A database without any backup is overdue.
+// clockSkew is how far a slot may lie ahead of our clock.
+const clockSkew = 5 * time.Minute
+
+// Find lists what is overdue at a moment. A database without any backup is overdue. So is one whose newest slot lies ahead:
+// a person may ask for any slot, and one of next year must not silence the alarm until then.
 func Find(all []Newest, after time.Duration, now time.Time) (out []Overdue) {
 	for _, n := range all {
 		if n.Slot == nil {
 			out = append(out, Overdue{Database: n.Database})
 			continue
 		}
-		if age := now.Sub(n.Slot.Time()); age > after {
-			out = append(out, Overdue{Database: n.Database, Newest: n.Slot, Age: age})
+		if age := now.Sub(n.Slot.Time()); age > after || age < -clockSkew {
+			out = append(out, Overdue{Database: n.Database, Newest: n.Slot, Age: max(age, 0)})
 		}
 	}
 	return out
