@@ -42,7 +42,7 @@ type Database struct {
 // Verdict is one word for the whole: a status that could not be read is never "ok".
 func (m Model) Verdict() string {
 	switch {
-	case len(m.Unread) > 0:
+	case len(m.Unread) > 0 || len(m.Databases) == 0: // a status of nothing is no good news
 		return "unknown"
 	case len(m.Overdue) > 0:
 		return "overdue"
@@ -83,6 +83,8 @@ func (m Model) HTML() ([]byte, error) {
 // age is a duration in the two largest units that say something.
 func age(d time.Duration) string {
 	switch {
+	case d < -time.Minute: // a slot that somebody asked for, not this night's
+		return "ahead"
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:
