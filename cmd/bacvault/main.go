@@ -49,18 +49,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// exitCode turns an error into the code, and says what the command has not said itself.
+func exitCode(err error, stderr io.Writer) int {
 	var v verdict
 	switch {
 	case err == nil:
-		os.Exit(exitOK)
+		return exitOK
 	case errors.Is(err, errUsage) || errors.Is(err, flag.ErrHelp):
-		os.Exit(exitUsage)
+		return exitUsage
 	case errors.As(err, &v):
-		fmt.Fprintln(os.Stderr, v.why)
-		os.Exit(v.code)
+		fmt.Fprintln(stderr, v.why)
+		return v.code
 	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(exitFault)
+	fmt.Fprintln(stderr, err)
+	return exitFault
 }
 
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {

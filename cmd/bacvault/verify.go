@@ -115,7 +115,7 @@ func against(manifest string, rep report, rows bacvault.Rows) (string, error) {
 	}
 	m, err := bacvault.DecodeManifest(b)
 	if err != nil {
-		return "", err
+		return err.Error(), nil // it was looked at, and it is not good
 	}
 	switch diff := bacvault.Compare(m.Rows(), rows); {
 	case m.Blob.Size != rep.Size:
