@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/backup"
@@ -21,9 +24,13 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	b := &backup.Backup{
 		Server: backupServer{a}, Vault: backupVault{a}, State: backupState{a}, Protects: a.cfg.Protects,
-		Posture: a.gate.Observe, Judge: a.judge, Export: a.export, Verify: verify, ToolVersion: a.tool.Version,
-		AppVersion: a.opts.Version, Consistency: bacvault.Consistency(a.cfg.Consistency), WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
+		Posture: a.gate.Observe, Judge: a.judge, Export: a.export, Verify: a.verifyExport, Tool: a.toolVersion,
+		AppVersion: a.opts.Version, Consistency: bacvault.ConsistencyCopy, OrLive: a.cfg.Consistency == "copy-or-live",
+		ReadBack: a.cfg.ReadBack == "full", WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
+	if a.cfg.Consistency == "live" {
+		b.Consistency = bacvault.ConsistencyLive
 	}
 	return b.Run(ctx, req)
 }
@@ -42,13 +49,34 @@ func (a *App) export(ctx context.Context, database, file, workDir string, report
 	return err
 }
 
-// verify walks the archive. What it can't count it refuses.
-func verify(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Rows, error) {
-	rep, err := bacpac.Verify(ctx, r, size, bacpac.Options{})
+// verifyExport walks a fresh archive. A table that it can't count is refused, unless the settings let it degrade the backup.
+func (a *App) verifyExport(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error) {
+	return walk(ctx, r, size, a.cfg.Unverified == "degrade")
+}
+
+// verifyStored walks an archive that is a backup already: what it can't count is told, and the restore goes on.
+func verifyStored(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error) {
+	return walk(ctx, r, size, true)
+}
+
+func walk(ctx context.Context, r io.ReaderAt, size int64, allowUnverified bool) (bacvault.Archive, error) {
+	rep, err := bacpac.Verify(ctx, r, size, bacpac.Options{AllowUnverified: allowUnverified})
 	if err != nil {
-		return nil, err
+		return bacvault.Archive{}, err
 	}
-	return rep.Rows(), nil
+	out := bacvault.Archive{Rows: rep.Rows(), Unverified: map[bacvault.Table]string{}}
+	for _, t := range rep.Tables {
+		if t.Verdict != bacpac.VerdictOK {
+			out.Unverified[t.Table] = t.Why
+			delete(out.Rows, t.Table)
+		}
+	}
+	return out, nil
+}
+
+func (a *App) toolVersion(ctx context.Context) (version, weakness string, err error) {
+	version, err = a.tool.Version(ctx)
+	return version, "", err
 }
 
 // freeBytes is what an unprivileged process may still write below a folder.
@@ -83,8 +111,17 @@ func (s backupServer) Count(ctx context.Context, database string) (bacvault.Rows
 
 func (s backupServer) Preflight(ctx context.Context, database string) (backup.Facts, error) {
 	f, err := s.sql.Preflight(ctx, database)
-	return backup.Facts(f), err
+	return backup.Facts{
+		UsedBytes: f.UsedBytes, CanSelect: f.CanSelect, CanViewDefinition: f.CanViewDefinition, SecurityPolicies: f.SecurityPolicies,
+		MaskedColumns: f.MaskedColumns, Unmask: f.Unmask,
+	}, err
 }
+
+func (s backupServer) Fingerprint(context.Context, string, []bacvault.Table) (map[bacvault.Table]string, []string, error) {
+	return nil, nil, errNoFingerprint
+}
+
+var errNoFingerprint = errors.New("fingerprints are not wired")
 
 type backupVault struct{ *App }
 
@@ -100,6 +137,19 @@ func (v backupVault) Head(ctx context.Context, blob string) (backup.Stored, bool
 func (v backupVault) Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (backup.Staged, error) {
 	s, err := v.vault.Stage(ctx, blob, r, size, nil)
 	return staged{v.App, s}, err
+}
+
+// ReadBack fetches into a file without a name: what the store hands out need not be kept.
+func (v backupVault) ReadBack(ctx context.Context, blob string, size int64) (sum string, err error) {
+	f, err := os.CreateTemp(v.cfg.WorkDir, "read-back-")
+	if err != nil {
+		return "", fmt.Errorf("make a file to read back into: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := os.Remove(f.Name()); err != nil {
+		return "", fmt.Errorf("take the name off the file to read back into: %w", err)
+	}
+	return v.vault.Fetch(ctx, blob, f, size, nil)
 }
 
 func (v backupVault) PutManifest(ctx context.Context, m bacvault.Manifest) error {

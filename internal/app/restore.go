@@ -19,7 +19,7 @@ func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	r := &restore.Restore{
-		Server: restoreServer{a}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verify,
+		Server: restoreServer{a}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
 		Import: a.importArchive, ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}

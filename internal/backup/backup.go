@@ -19,6 +19,8 @@ type Server interface {
 	Exists(ctx context.Context, database string) (bool, error)
 	Count(ctx context.Context, database string) (bacvault.Rows, error)
 	Preflight(ctx context.Context, database string) (Facts, error)
+	// Fingerprint gives one for each table that has one, and says what they leave out.
+	Fingerprint(ctx context.Context, database string, tables []bacvault.Table) (of map[bacvault.Table]string, leftOut []string, err error)
 }
 
 // Facts is what the preflight looks at. UsedBytes is the space that the data takes.
@@ -29,6 +31,8 @@ type Facts struct {
 	SecurityPolicies  int
 	MaskedColumns     int
 	Unmask            bool
+	Unsupported       []string // what a bacpac cannot hold
+	Warnings          []string // what a person should know
 }
 
 // Vault is the write-once store.
@@ -36,6 +40,8 @@ type Vault interface {
 	Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
 	Head(ctx context.Context, blob string) (Stored, bool, error)
 	Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (Staged, error)
+	// ReadBack gives the SHA-256 of the bytes that the store hands out.
+	ReadBack(ctx context.Context, blob string, size int64) (sha256 string, err error)
 	PutManifest(ctx context.Context, m bacvault.Manifest) error
 }
 
@@ -93,11 +99,18 @@ type Backup struct {
 	Judge   func(p bacvault.Posture) (degraded []string, f *bacvault.Failure)
 	Export  func(ctx context.Context, database, file, workDir string, report func(note string)) error
 	// Verify reads the whole archive and counts each table's rows.
-	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Rows, error)
+	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error)
 
-	ToolVersion func(ctx context.Context) (string, error)
-	AppVersion  string
+	// Tool gives sqlpackage's version, and what is known against it although it may be used.
+	Tool       func(ctx context.Context) (version, weakness string, err error)
+	AppVersion string
+	// Consistency is what is wanted. OrLive lets a run without a copy go on live, degraded.
 	Consistency bacvault.Consistency
+	OrLive      bool
+	// Fingerprint names the method that Server uses; empty for none.
+	Fingerprint string
+	// ReadBack reads the whole blob again before its manifest is written.
+	ReadBack    bool
 	WorkDir     string
 	CommitPause time.Duration // before a commit that did not take effect is sent again; longer each time
 	FreeBytes   func(dir string) (int64, error)
@@ -133,7 +146,9 @@ func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Resul
 		return Result{}, err
 	}
 	defer func() {
-		if cerr := r.clean(ctx); cerr != nil {
+		cerr := r.clean(ctx)
+		res.Findings = r.findings
+		if cerr != nil {
 			res.Findings = append(res.Findings, "clean-up: "+cerr.Error())
 		}
 	}()
@@ -153,6 +168,11 @@ func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Resul
 		{bacvault.StageCommit, r.commit},
 	} {
 		if err := r.stage(ctx, step.stage, step.do); err != nil {
+			return Result{}, err
+		}
+	}
+	if r.pending.Transfer.ReadBack == readBackFull {
+		if err := r.stage(ctx, bacvault.StageReadBack, r.readBack); err != nil {
 			return Result{}, err
 		}
 	}
@@ -178,10 +198,17 @@ type run struct {
 	dir      string
 	copied   string // the copy's name, once we may have made it
 	exported string // the database that the export reads
+	reads    bacvault.Consistency
 	posture  bacvault.Posture
-	degraded []string
+	weakness []string // of the posture, as it was judged last
+	degraded []string // of all else
+	findings []string
 	source   bacvault.Rows
-	archive  bacvault.Rows
+	after    bacvault.Rows // after a live export
+	prints   map[bacvault.Table]string
+	leftOut  []string
+	archive  bacvault.Archive
+	took     time.Duration // staging
 	tool     string
 	file     *os.File
 	size     int64

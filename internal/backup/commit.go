@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -72,12 +73,29 @@ func (r *run) prepare() bacvault.Manifest {
 	m := bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
 		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
-		Consistency: r.Consistency, Posture: r.posture, Degraded: r.degraded, Transfer: bacvault.Transfer{ReadBack: "off"},
-		Tool: bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
+		Consistency: r.reads, Posture: r.posture, Degraded: slices.Concat(r.weakness, r.degraded),
+		Transfer: bacvault.Transfer{Seconds: r.took.Seconds(), ReadBack: readBackOff},
+		Tool:     bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
 		Request: r.req.Origin(), Stages: r.stages, Tables: []bacvault.TableRows{},
 	}
+	if r.ReadBack {
+		m.Transfer.ReadBack = readBackFull
+	}
+	if s := r.took.Seconds(); s > 0 {
+		m.Transfer.BytesPerSecond = float64(r.size) / s
+	}
+	if r.Fingerprint != "" {
+		m.Fingerprint = &bacvault.Fingerprint{Method: r.Fingerprint, LeftOut: r.leftOut, Computed: string(r.reads)}
+	}
 	for _, t := range r.source.Tables() {
-		m.Tables = append(m.Tables, bacvault.TableRows{Table: t, Source: r.source[t], Archive: r.archive[t], Verdict: "ok"})
+		row := bacvault.TableRows{Table: t, Source: r.source[t], Archive: -1, Verdict: bacvault.VerdictUnverified, Fingerprint: r.prints[t]}
+		if n, ok := r.archive.Rows[t]; ok {
+			row.Archive, row.Verdict = n, bacvault.VerdictOK
+		}
+		if n, ok := r.after[t]; ok {
+			row.SourceAfter = &n
+		}
+		m.Tables = append(m.Tables, row)
 	}
 	return m
 }
@@ -93,6 +111,28 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.result = Result{Manifest: m}
 	return nil
+}
+
+// What Transfer.ReadBack says.
+const (
+	readBackOff  = "off"
+	readBackFull = "full"
+)
+
+// readBack holds what the store hands out against what was staged. A blob that differs never gets a manifest: the
+// prepared one is thrown away, so that nobody finishes it.
+func (r *run) readBack(ctx context.Context) error {
+	sum, err := r.Vault.ReadBack(ctx, r.pending.Blob.Name, r.pending.Blob.Size)
+	if err != nil {
+		return err
+	}
+	if sum == r.pending.Blob.SHA256 {
+		return nil
+	}
+	f := bacvault.Fail(bacvault.CodeVerifyHash, "blob %s reads back with SHA-256 %s, staged was %s", r.pending.Blob.Name, sum, r.pending.Blob.SHA256)
+	f.Exists = "the blob " + r.pending.Blob.Name + " exists without a manifest and is not a backup; it can't be deleted"
+	f.Err = r.State.DropPending(ctx, r.req.Database, r.slot)
+	return f
 }
 
 // clean runs whatever happened, on a context that outlives the run's: the copy, the work folder, the prepared manifest,

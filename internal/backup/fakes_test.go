@@ -68,7 +68,8 @@ func (s *side) export(_ context.Context, database, file, _ string, report func(s
 	})
 }
 
-func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (rows bacvault.Rows, err error) {
+func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (a bacvault.Archive, err error) {
+	var rows bacvault.Rows
 	err = s.call("verify", func() error {
 		b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
 		if err != nil {
@@ -88,7 +89,25 @@ func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (rows bacvau
 		}
 		return nil
 	})
-	return rows, err
+	return bacvault.Archive{Rows: rows.Without(s.unverified), Unverified: s.unverified}, err
+}
+
+func (s *side) Fingerprint(_ context.Context, _ string, tables []bacvault.Table) (map[bacvault.Table]string, []string, error) {
+	out := map[bacvault.Table]string{}
+	for _, t := range tables {
+		out[t] = "print of " + t.Name
+	}
+	return out, []string{"dbo.a.picture"}, s.call("fingerprint", func() error { return nil })
+}
+
+func (s *side) ReadBack(_ context.Context, blob string, _ int64) (sum string, err error) {
+	err = s.call("readback", func() error {
+		if sum = s.w.blobs[blob].Blob.SHA256; s.rotten {
+			sum = strings.Repeat("0", 64)
+		}
+		return nil
+	})
+	return sum, err
 }
 
 func (s *side) Manifest(_ context.Context, d bacvault.Database, at bacvault.Slot) (m bacvault.Manifest, ok bool, err error) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
-	"golang.org/x/sync/errgroup"
 )
 
 // admit refuses a database that is not ours to protect, and ends the run where the slot's manifest is already there.
@@ -34,7 +33,7 @@ func (r *run) admit(ctx context.Context) (done bool, err error) {
 func (r *run) cleanAfter(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
-	name := copyName(r.req.Name, r.slot)
+	name := bacvault.CopyName(r.req.Name, r.slot)
 	return errors.Join(
 		wrap("drop the copy "+name, r.Server.Drop(ctx, name)),
 		wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)),
@@ -75,7 +74,7 @@ func (r *run) lease(ctx context.Context) (context.Context, error) {
 func (r *run) adopt(ctx context.Context) (done bool, err error) {
 	defer func() {
 		if done { // a killed run may have left its copy and its archive: clean throws them away
-			r.copied, r.dir = copyName(r.req.Name, r.slot), r.workDir()
+			r.copied, r.dir = bacvault.CopyName(r.req.Name, r.slot), r.workDir()
 		}
 	}()
 	if done, err = r.alreadyDone(ctx); err != nil {
@@ -99,6 +98,11 @@ func (r *run) adopt(ctx context.Context) (done bool, err error) {
 			return bacvault.Fail(bacvault.CodeVaultOrphan, "blob %s (%d bytes) has no manifest, and no prepared one fits it", blob, stored.Blob.Size)
 		}
 		r.pending, r.stored = pending, stored
+		if pending.Transfer.ReadBack == readBackFull {
+			if err := r.readBack(ctx); err != nil {
+				return err
+			}
+		}
 		return r.finish(ctx)
 	})
 	return err == nil, err
@@ -114,31 +118,31 @@ func (r *run) gate(ctx context.Context) error {
 	if f != nil {
 		return f
 	}
-	r.posture, r.degraded = p, degraded
+	r.posture, r.weakness = p, degraded
 	return nil
-}
-
-// copyName is fixed by database and slot, so that the redelivered message finds what a killed run left, and the janitor
-// knows ours by its name.
-func copyName(database string, s bacvault.Slot) string {
-	suffix := "_bacvault_copy_" + s.Time().Format("20060102150405")
-	return cut(database, 128-len(suffix)) + suffix
-}
-
-func cut(s string, n int) string {
-	for len(s) > n {
-		s = s[:len(s)-1]
-	}
-	return strings.ToValidUTF8(s, "")
 }
 
 // copy makes the consistent copy that the export reads.
 func (r *run) copy(ctx context.Context) error {
+	r.exported, r.reads = r.req.Name, bacvault.ConsistencyLive
 	if r.Consistency == bacvault.ConsistencyLive {
-		r.exported = r.req.Name
 		return nil
 	}
-	name := copyName(r.req.Name, r.slot)
+	err := r.makeCopy(ctx)
+	if err == nil {
+		r.exported, r.reads = r.copied, bacvault.ConsistencyCopy
+		return nil
+	}
+	if !r.OrLive || context.Cause(ctx) != nil {
+		return err
+	}
+	f := bacvault.AsFailure(err, bacvault.StageCopy)
+	r.degraded = append(r.degraded, fmt.Sprintf("No copy could be made (%s: %s), so the live database was exported: consistent table by table only.", f.Code, f.Detail))
+	return nil
+}
+
+func (r *run) makeCopy(ctx context.Context) error {
+	name := bacvault.CopyName(r.req.Name, r.slot)
 	left, err := r.Server.Exists(ctx, name)
 	if err != nil {
 		return err
@@ -149,11 +153,7 @@ func (r *run) copy(ctx context.Context) error {
 		}
 	}
 	r.copied = name
-	if err := r.Server.Copy(ctx, r.req.Name, name); err != nil {
-		return err
-	}
-	r.exported = name
-	return nil
+	return r.Server.Copy(ctx, r.req.Name, name)
 }
 
 // preflight finds out before the long part what would make it useless.
@@ -165,6 +165,8 @@ func (r *run) preflight(ctx context.Context) error {
 	switch {
 	case !f.CanSelect || !f.CanViewDefinition:
 		return bacvault.Fail(bacvault.CodeSQLDenied, "the identity may not read all of %s (SELECT %t, VIEW DEFINITION %t): rows would be missing silently", r.exported, f.CanSelect, f.CanViewDefinition)
+	case len(f.Unsupported) > 0:
+		return bacvault.Fail(bacvault.CodeUnsupported, "%s holds what a bacpac cannot: %s", r.exported, firstOf(f.Unsupported))
 	case f.SecurityPolicies > 0:
 		return bacvault.Fail(bacvault.CodeFiltered, "%d row-level security policies are enabled in %s: rows would be missing silently", f.SecurityPolicies, r.exported)
 	case f.MaskedColumns > 0 && !f.Unmask:
@@ -181,8 +183,22 @@ func (r *run) preflight(ctx context.Context) error {
 	if need := 2 * f.UsedBytes; free < need {
 		return bacvault.Fail(bacvault.CodeDiskFull, "%s has %d MiB free, the export of %d MiB may need %d MiB", r.WorkDir, free>>20, f.UsedBytes>>20, need>>20)
 	}
-	r.tool, err = r.ToolVersion(ctx)
+	r.findings = append(r.findings, f.Warnings...)
+	var weakness string
+	r.tool, weakness, err = r.Tool(ctx)
+	if weakness != "" {
+		r.degraded = append(r.degraded, weakness)
+	}
 	return err
+}
+
+// firstOf names a few and counts the rest.
+func firstOf(list []string) string {
+	const most = 5
+	if more := len(list) - most; more > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(list[:most], "; "), more)
+	}
+	return strings.Join(list, "; ")
 }
 
 // openWorkDir gives the run a folder that is fixed by database: what a killed run left there is thrown away first, and
@@ -201,15 +217,6 @@ func (r *run) openWorkDir() error {
 
 func (r *run) workDir() string {
 	return filepath.Join(r.WorkDir, "backup", filepath.FromSlash(r.req.Prefix()))
-}
-
-// count asks the server for the truth that the archive is held against.
-func (r *run) count(ctx context.Context) (err error) {
-	r.source, err = r.Server.Count(ctx, r.exported)
-	if err == nil && len(r.source) == 0 {
-		return bacvault.Fail(bacvault.CodeVerifyRows, "the identity sees no table in %s: an archive would be compared with nothing", r.exported)
-	}
-	return err
 }
 
 // export runs sqlpackage. Its exit code 0 proves nothing yet.
@@ -232,32 +239,5 @@ func (r *run) export(ctx context.Context) error {
 		return bacvault.Fail(bacvault.CodeExportFailed, "sqlpackage ended well and left an empty archive")
 	}
 	r.size = info.Size()
-	return nil
-}
-
-// verifyAndStage reads the archive twice at once: for its truth, and into the store as blocks that are no blob yet.
-func (r *run) verifyAndStage(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		rows, err := r.Verify(ctx, r.file, r.size)
-		if err != nil {
-			return err
-		}
-		r.archive = rows
-		return sameRows(r.source, rows)
-	})
-	g.Go(func() (err error) {
-		r.staged, err = r.Vault.Stage(ctx, r.req.BlobName(r.slot), r.file, r.size)
-		return err
-	})
-	return g.Wait()
-}
-
-// sameRows is the line between "a file was uploaded" and "a backup exists".
-func sameRows(source, archive bacvault.Rows) error {
-	diff := bacvault.Compare(source, archive)
-	if len(diff) == 0 {
-		return nil
-	}
-	return bacvault.Fail(bacvault.CodeVerifyRows, "the archive differs from the source: %s", bacvault.Describe(diff))
+	return r.countAfter(ctx)
 }

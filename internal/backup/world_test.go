@@ -102,6 +102,10 @@ type side struct {
 	archive bacvault.Rows // instead of the true rows
 	file    *[]byte       // instead of the true archive
 	lose    context.CancelCauseFunc
+
+	unverified map[bacvault.Table]string
+	weakness   string
+	rotten     bool // the store hands out other bytes than it took
 }
 
 func newSide(w *world) *side {
@@ -151,8 +155,10 @@ func (s *side) backup(c bacvault.Consistency) *backup.Backup {
 			return nil, nil
 		},
 		Export: s.export, Verify: s.verify,
-		ToolVersion: func(context.Context) (string, error) { return "170.1", s.call("version", func() error { return nil }) },
-		AppVersion:  "1.0", Consistency: c, WorkDir: s.w.workDir, CommitPause: time.Millisecond,
+		Tool: func(context.Context) (string, string, error) {
+			return "170.1", s.weakness, s.call("version", func() error { return nil })
+		},
+		AppVersion: "1.0", Consistency: c, WorkDir: s.w.workDir, CommitPause: time.Millisecond,
 		FreeBytes: func(string) (int64, error) { return s.free, nil }, Now: s.w.tick,
 		NewRun: func() string { runs++; return fmt.Sprintf("run%d", runs) },
 		Report: func(p bacvault.Progress) { s.w.mu.Lock(); s.notes = append(s.notes, p); s.w.mu.Unlock() },

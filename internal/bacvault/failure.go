@@ -108,6 +108,7 @@ const (
 	StageExport    Stage = "export"
 	StageVerify    Stage = "verify"
 	StageCommit    Stage = "commit"
+	StageReadBack  Stage = "read-back"
 	StageManifest  Stage = "manifest"
 	StageFetch     Stage = "fetch"
 	StageImport    Stage = "import"

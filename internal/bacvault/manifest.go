@@ -50,7 +50,8 @@ type Blob struct {
 // TableRows is one table's rows on each side that was counted.
 type TableRows struct {
 	Table
-	Source  int64 `json:"rowsSource"`
+	Source int64 `json:"rowsSource"`
+	// Archive is -1 where the verdict is "unverified".
 	Archive int64 `json:"rowsArchive"`
 	// SourceAfter is the count after a live export; nil where a copy was exported, which nobody writes to.
 	SourceAfter *int64 `json:"rowsSourceAfter,omitempty"`
@@ -95,13 +96,32 @@ type StageTime struct {
 	End   time.Time `json:"end"`
 }
 
-// Rows gives the archive's rows of each table.
+// The verdicts on a table.
+const (
+	VerdictOK         = "ok"
+	VerdictUnverified = "unverified"
+)
+
+// Rows gives the archive's rows of each table that was verified.
 func (m Manifest) Rows() Rows {
 	r := Rows{}
 	for _, t := range m.Tables {
-		r[t.Table] = t.Archive
+		if t.Verdict == VerdictOK {
+			r[t.Table] = t.Archive
+		}
 	}
 	return r
+}
+
+// Unverified gives the tables that the backup was let pass without being sure of.
+func (m Manifest) Unverified() map[Table]string {
+	out := map[Table]string{}
+	for _, t := range m.Tables {
+		if t.Verdict != VerdictOK {
+			out[t.Table] = t.Verdict
+		}
+	}
+	return out
 }
 
 // Encode is the manifest's one byte form.

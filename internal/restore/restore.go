@@ -75,7 +75,7 @@ type Restore struct {
 	State    State
 	Protects func(server, database string) bool
 	// Verify reads the whole archive and counts each table's rows.
-	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Rows, error)
+	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error)
 	Import func(ctx context.Context, i Import, report func(note string)) error
 
 	ServiceObjective string // where the request names none
@@ -158,7 +158,7 @@ type run struct {
 	blob     bacvault.Blob
 	manifest *bacvault.Manifest // nil: an old file without one
 	file     *os.File
-	archive  bacvault.Rows
+	archive  bacvault.Archive
 	marked   bool // the mark may be this run's
 	created  bool // this very run may have created the target
 	keep     bool // the target is kept for inspection

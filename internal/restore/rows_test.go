@@ -13,7 +13,7 @@ func TestRestoreIsHeldAgainstTheSourcesRowsToo(t *testing.T) {
 	w := newWorld(t)
 	name := bacvault.ManifestName(db.BlobName(night))
 	m := w.manifests[name]
-	m.Tables = []bacvault.TableRows{{Table: tabA, Source: 4, Archive: 3}, {Table: tabB}}
+	m.Tables = []bacvault.TableRows{{Table: tabA, Source: 4, Archive: 3, Verdict: bacvault.VerdictOK}, {Table: tabB, Verdict: bacvault.VerdictOK}}
 	w.manifests[name] = m
 	_, err := newSide(w).run(t.Context())
 	f := failure(t, err)

@@ -47,7 +47,8 @@ func (s *side) Fetch(_ context.Context, blob string, f *os.File, _ int64) (sum s
 	return sum, err
 }
 
-func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (rows bacvault.Rows, err error) {
+func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (a bacvault.Archive, err error) {
+	var rows bacvault.Rows
 	err = s.call("verify", func() error {
 		b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
 		if err != nil {
@@ -59,7 +60,7 @@ func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (rows bacvau
 		rows = parse(string(b))
 		return nil
 	})
-	return rows, err
+	return bacvault.Archive{Rows: rows.Without(s.unverified), Unverified: s.unverified}, err
 }
 
 func failure(t *testing.T, err error) *bacvault.Failure {

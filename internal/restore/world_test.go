@@ -67,7 +67,7 @@ func (w *world) store(s bacvault.Slot, content string, proofs int) string {
 	w.blobs[name] = content
 	w.manifests[bacvault.ManifestName(name)] = bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: db, Slot: s, Blob: bacvault.Blob{Name: name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])},
-		Tables: []bacvault.TableRows{{Table: tabA, Source: 3, Archive: 3}, {Table: tabB}},
+		Tables: []bacvault.TableRows{{Table: tabA, Source: 3, Archive: 3, Verdict: bacvault.VerdictOK}, {Table: tabB, Verdict: bacvault.VerdictOK}},
 	}
 	w.catalogue = append(w.catalogue, restore.Entry{Blob: name, Slot: s, HasManifest: true, Proofs: proofs})
 	return name
@@ -107,6 +107,8 @@ type side struct {
 	health   []string
 	imported restore.Import
 	lose     context.CancelCauseFunc
+
+	unverified map[bacvault.Table]string // what the walk can't be sure of
 }
 
 func newSide(w *world) *side {
