@@ -87,6 +87,44 @@ func (m Message) message() *azservicebus.Message {
 	return out
 }
 
+// SendAll puts messages into a queue in as few batches as they fit, and says how many of them, from the first on, were
+// taken. A repeated call is harmless: duplicate detection drops what was taken before.
+func (b *Bus) SendAll(ctx context.Context, queue string, ms []Message) (taken int, err error) {
+	s, err := b.sender(queue)
+	if err != nil {
+		return 0, err
+	}
+	for taken < len(ms) {
+		n, err := b.sendBatch(ctx, s, ms[taken:])
+		if err != nil {
+			return taken, fmt.Errorf("send to %s: %w", queue, err)
+		}
+		taken += n
+	}
+	return taken, nil
+}
+
+// sendBatch sends as many of the messages as fit into one batch.
+func (b *Bus) sendBatch(ctx context.Context, s *azservicebus.Sender, ms []Message) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	batch, err := s.NewMessageBatch(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	for n < len(ms) {
+		err := batch.AddMessage(ms[n].message(), nil)
+		if errors.Is(err, azservicebus.ErrMessageTooLarge) && n > 0 {
+			break
+		}
+		if err != nil {
+			return 0, fmt.Errorf("message %s: %w", ms[n].ID, err)
+		}
+		n++
+	}
+	return n, s.SendMessageBatch(ctx, batch, nil)
+}
+
 // Publish sends an event to the topic: the body is the CloudEvent in structured JSON; type and subject stand in the
 // properties too, so that a subscription can filter on them.
 func (b *Bus) Publish(ctx context.Context, e bacvault.Event) error {
@@ -122,15 +160,19 @@ func (b *Bus) Complete(ctx context.Context, queue, lockToken string) error {
 
 // DeadLetter puts the message aside, with a reason (a failure's code) and a description (its detail).
 func (b *Bus) DeadLetter(ctx context.Context, queue, lockToken, reason, description string) error {
-	reason, description = fit(reason), fit(description)
+	opts := words(reason, description)
 	return b.settle(ctx, queue, lockToken, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
-		return r.DeadLetterMessage(ctx, m, &azservicebus.DeadLetterOptions{Reason: &reason, ErrorDescription: &description})
+		return r.DeadLetterMessage(ctx, m, opts)
 	})
 }
 
 // longestReason is where the Azure clients that check draw the line for both texts: MaxDeadLetterReasonLength of the .NET
 // and the JavaScript library. A longer one would leave the message unsettled until the broker puts it aside wordlessly.
 const longestReason = 4096
+
+func words(reason, description string) *azservicebus.DeadLetterOptions {
+	return &azservicebus.DeadLetterOptions{Reason: to.Ptr(fit(reason)), ErrorDescription: to.Ptr(fit(description))}
+}
 
 // fit cuts a text to Service Bus's limit, between characters.
 func fit(s string) string {

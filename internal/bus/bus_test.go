@@ -72,7 +72,11 @@ func TestDeadLettersWordsFitServiceBus(t *testing.T) {
 		{"beyond it in the middle of a character", strings.Repeat("ж", 4096), 4095},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := fit(c.in)
+			opts := words("reason", c.in)
+			if *opts.Reason != "reason" {
+				t.Errorf("the reason is %q", *opts.Reason)
+			}
+			got := *opts.ErrorDescription
 			if len(got) != c.size || !utf8.ValidString(got) {
 				t.Errorf("%d bytes, valid %t", len(got), utf8.ValidString(got))
 			}
