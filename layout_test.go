@@ -20,6 +20,7 @@ const (
 	azcore     = "github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azblob     = "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	armstorage = "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/storage/armstorage"
+	armsql     = "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/sql/armsql"
 	azbus      = "github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	azidentity = "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	mssql      = "github.com/microsoft/go-mssqldb"
@@ -37,7 +38,7 @@ var rooms = map[string]room{
 	"handler":             {ours: []string{"internal/app", "internal/backup", "internal/restore", "internal/bus", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
 	"cmd/bacvault":        {ours: []string{"internal/app", "internal/bacpac", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
 	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
-	"internal/azuresql":   {ours: []string{"internal/bacvault"}, sdk: []string{mssql}},
+	"internal/azuresql":   {ours: []string{"internal/bacvault"}, sdk: []string{mssql, armsql, azcore}},
 	"internal/backup":     {ours: []string{"internal/bacvault"}},
 	"internal/bacpac":     {ours: []string{"internal/bacvault"}},
 	"internal/bacvault":   {},

@@ -43,7 +43,7 @@ func newLog(w io.Writer, level string) *logger {
 }
 
 func (l *logger) ready(c config.Config, version, addr string) {
-	l.WithFields(logrus.Fields{"version": version, "addr": addr, "server": c.SQLServer, "vault": c.VaultURL(), "consistency": c.Consistency}).Info("ready")
+	l.WithFields(logrus.Fields{"version": version, "addr": addr, "servers": c.Servers.Names(), "vault": c.VaultURL(), "consistency": c.Consistency}).Info("ready")
 }
 
 // progress logs one line at a stage's start and one at its end.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,11 +89,11 @@ func TestRunThatIsInALongStageIsToldEachMinuteUntilItEnds(t *testing.T) {
 func TestReadyLineTellsTheSettingsThatMatterAndNoSecret(t *testing.T) {
 	var out bytes.Buffer
 	newLog(&out, "info").ready(config.Config{
-		SQLServer: "srv", VaultAccount: "stx", VaultContainer: "vault", Consistency: "copy",
+		Servers: config.Servers{"srv": "srv.database.windows.net:1433"}, VaultAccount: "stx", VaultContainer: "vault", Consistency: "copy",
 		BusEmulator: "Endpoint=sb://x;SharedAccessKey=topsecret;UseDevelopmentEmulator=true",
 	}, "1.0", "127.0.0.1:1")
 	line := logged(t, &out)[0]
-	if line["vault"] != "https://stx.blob.core.windows.net/vault" || line["server"] != "srv" || line["version"] != "1.0" || line["consistency"] != "copy" {
+	if line["vault"] != "https://stx.blob.core.windows.net/vault" || fmt.Sprint(line["servers"]) != "[srv]" || line["version"] != "1.0" || line["consistency"] != "copy" {
 		t.Errorf("the line is %v", line)
 	}
 	if strings.Contains(out.String(), "topsecret") {

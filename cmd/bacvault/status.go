@@ -64,6 +64,9 @@ func status(ctx context.Context, args, environ []string, stdout, stderr io.Write
 		for _, r := range m.Running {
 			fmt.Fprintf(stdout, "running: %s %s of %s, stage %s since %s\n", r.Kind, r.Run, r.Database, r.Stage, r.At.Format(time.RFC3339))
 		}
+		for _, d := range m.Unprotected {
+			fmt.Fprintf(stdout, "not protected: %s\n", d)
+		}
 		for _, u := range m.Unread {
 			fmt.Fprintln(stdout, "not read:", u)
 		}

@@ -97,7 +97,7 @@ func manifestOf(t *testing.T, archive string, change func(*bacvault.Manifest)) s
 	rows, _ := truth(t, archive)
 	for name, n := range rows {
 		schema, table, _ := strings.Cut(name, ".")
-		m.Tables = append(m.Tables, bacvault.TableRows{Table: bacvault.Table{Schema: schema, Name: table}, Source: n, Archive: n})
+		m.Tables = append(m.Tables, bacvault.TableRows{Table: bacvault.Table{Schema: schema, Name: table}, Source: n, Archive: n, Verdict: bacvault.VerdictOK})
 	}
 	change(&m)
 	doc, err := m.Encode()
@@ -124,7 +124,7 @@ func TestVerifyHoldsTheArchiveAgainstItsManifest(t *testing.T) {
 		{"another hash", func(m *bacvault.Manifest) { m.Blob.SHA256 = strings.Repeat("0", 64) }, exitBad, "SHA-256"},
 		{"another count", func(m *bacvault.Manifest) { m.Tables[0].Archive++ }, exitBad, "expected"},
 		{"a table more", func(m *bacvault.Manifest) {
-			m.Tables = append(m.Tables, bacvault.TableRows{Table: bacvault.Table{Schema: "dbo", Name: "gone"}, Archive: 4})
+			m.Tables = append(m.Tables, bacvault.TableRows{Table: bacvault.Table{Schema: "dbo", Name: "gone"}, Archive: 4, Verdict: bacvault.VerdictOK})
 		}, exitBad, "dbo.gone is missing (4 rows expected)"},
 		{"a table less", func(m *bacvault.Manifest) { m.Tables = m.Tables[1:] }, exitBad, "is not expected"},
 		{"a form that is not known", func(m *bacvault.Manifest) { m.Schema = "v9" }, exitBad, "v9"},

@@ -8,10 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
@@ -21,9 +18,6 @@ import (
 	"github.com/bacvault/bacvault/internal/vault"
 	"github.com/google/uuid"
 )
-
-// sqlScope is the audience of Azure SQL's tokens.
-const sqlScope = "https://database.windows.net/.default"
 
 // Options is what a main gives beside the settings.
 type Options struct {
@@ -40,7 +34,7 @@ type App struct {
 	vault    *vault.Vault
 	gate     *gate.Gate
 	state    *state.State
-	sql      *azuresql.Server
+	servers  map[string]*server // by the configured short name
 	tool     *sqlpackage.Tool
 	progress *progressWriter
 }
@@ -67,7 +61,7 @@ func New(c config.Config, o Options) (*App, error) {
 	if a.state, err = state.New(state.Config{ContainerURL: c.StateURL(), Credential: cred, LeaseSeconds: c.LeaseSeconds}); err != nil {
 		return nil, err
 	}
-	if a.sql, err = azuresql.New(azuresql.Config{Address: c.SQLAddress(), Token: token(cred)}); err != nil {
+	if a.servers, err = newServers(c, cred); err != nil {
 		return nil, err
 	}
 	a.tool = sqlpackage.New(sqlpackage.Config{
@@ -77,17 +71,12 @@ func New(c config.Config, o Options) (*App, error) {
 	return a, nil
 }
 
-func token(cred azcore.TokenCredential) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
-		return t.Token, err
-	}
-}
-
 // Close ends what is open.
 func (a *App) Close(ctx context.Context) error {
 	a.progress.close(ctx)
-	a.sql.Close()
+	for _, s := range a.servers {
+		s.sql.Close()
+	}
 	return a.bus.Close(ctx)
 }
 
@@ -99,12 +88,9 @@ func (a *App) report(p bacvault.Progress) {
 	a.progress.take(p)
 }
 
-// source is the CloudEvents source of our events.
-const source = "/bacvault"
-
-// Event makes an event of ours.
+// Event makes an event of ours. Its source is the vault, where every backup that it may speak of lies.
 func (a *App) Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event {
-	return bacvault.NewEvent(t, request, attempt, source+"/"+a.cfg.SQLServer, subject, time.Now(), d)
+	return bacvault.NewEvent(t, request, attempt, "/bacvault/"+a.cfg.VaultAccount+"/"+a.cfg.VaultContainer, subject, time.Now(), d)
 }
 
 // Publish sends an event to the topic.
@@ -138,4 +124,4 @@ func host() string {
 }
 
 // errNothingProtected is a nightly run that would have been silent.
-var errNothingProtected = errors.New("SQL_DATABASE_NAME is * and the server shows no database to protect")
+var errNothingProtected = errors.New("the servers show no database to protect")

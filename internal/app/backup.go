@@ -20,11 +20,15 @@ import (
 
 // Backup makes one backup.
 func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Result, error) {
+	srv, err := a.server(req.Server)
+	if err != nil {
+		return backup.Result{}, err
+	}
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	b := &backup.Backup{
-		Server: backupServer{a}, Vault: backupVault{a}, State: backupState{a}, Protects: a.cfg.Protects,
-		Posture: a.gate.Observe, Judge: a.judge, Export: a.export, Verify: a.verifyExport, Tool: a.toolVersion,
+		Server: srv, Vault: backupVault{a}, State: backupState{a}, Protects: a.cfg.Protects,
+		Posture: a.gate.Observe, Judge: a.judge, Export: a.export(srv), Verify: a.verifyExport, Tool: a.toolVersion,
 		AppVersion: a.opts.Version, Consistency: bacvault.ConsistencyCopy, OrLive: a.cfg.Consistency == "copy-or-live",
 		ReadBack: a.cfg.ReadBack == "full", WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
@@ -42,11 +46,13 @@ func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
 	}, time.Now())
 }
 
-func (a *App) export(ctx context.Context, database, file, workDir string, report func(string)) error {
-	_, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
-		Address: a.cfg.SQLAddress(), Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(l.Text) },
-	})
-	return err
+func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(string)) error {
+	return func(ctx context.Context, database, file, workDir string, report func(string)) error {
+		_, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
+			Address: srv.address, Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(l.Text) },
+		})
+		return err
+	}
 }
 
 // verifyExport walks a fresh archive. A table that it can't count is refused, unless the settings let it degrade the backup.
@@ -89,37 +95,6 @@ func freeBytes(dir string) (int64, error) {
 }
 
 // The adapters return concrete types and the runs name small interfaces: what lies between is here, and nothing else.
-
-type backupServer struct{ *App }
-
-func (s backupServer) Copy(ctx context.Context, source, target string) error {
-	return s.sql.Copy(ctx, source, target, s.cfg.CopyObjective, s.cfg.CopyTimeout)
-}
-
-func (s backupServer) Drop(ctx context.Context, database string) error {
-	return s.sql.Drop(ctx, database)
-}
-
-func (s backupServer) Exists(ctx context.Context, database string) (bool, error) {
-	_, ok, err := s.sql.Exists(ctx, database)
-	return ok, err
-}
-
-func (s backupServer) Count(ctx context.Context, database string) (bacvault.Rows, error) {
-	return s.sql.Count(ctx, database)
-}
-
-func (s backupServer) Preflight(ctx context.Context, database string) (backup.Facts, error) {
-	f, err := s.sql.Preflight(ctx, database)
-	return backup.Facts{
-		UsedBytes: f.UsedBytes, CanSelect: f.CanSelect, CanViewDefinition: f.CanViewDefinition, SecurityPolicies: f.SecurityPolicies,
-		MaskedColumns: f.MaskedColumns, Unmask: f.Unmask,
-	}, err
-}
-
-func (s backupServer) Fingerprint(context.Context, string, []bacvault.Table) (map[bacvault.Table]string, []string, error) {
-	return nil, nil, errNoFingerprint
-}
 
 var errNoFingerprint = errors.New("fingerprints are not wired")
 

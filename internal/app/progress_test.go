@@ -155,7 +155,7 @@ func TestRequestsThatTheHandlerWouldRejectAreNotSent(t *testing.T) {
 func TestEventsSayWhereTheyComeFrom(t *testing.T) {
 	a := wired(t, nil)
 	e := a.Event(bacvault.BackupCompleted, "r-1", 2, "srv/db", bacvault.EventData{})
-	if e.Source != "/bacvault/srv" || e.ID != "r-1.2.bacvault.backup.completed.v1" || e.Data.Attempt != 2 || e.Time.Location() != time.UTC {
+	if e.Source != "/bacvault/stx/vault" || e.ID != "r-1.2.bacvault.backup.completed.v1" || e.Data.Attempt != 2 || e.Time.Location() != time.UTC {
 		t.Errorf("%+v", e)
 	}
 	if err := a.Close(t.Context()); err != nil {

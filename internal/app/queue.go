@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,51 +15,65 @@ import (
 	"github.com/google/uuid"
 )
 
-// Protected lists the databases that this app backs up now.
-func (a *App) Protected(ctx context.Context) ([]bacvault.Database, error) {
-	names := a.cfg.Databases
-	if a.cfg.AllDatabases {
-		all, err := a.sql.Databases(ctx)
-		if err != nil {
-			return nil, err
+// Protected lists the databases that this app backs up now. A server that can't be asked for its databases is told in the
+// error; what the others have is listed all the same, for one must not hide another.
+func (a *App) Protected(ctx context.Context) (out []bacvault.Database, err error) {
+	for _, p := range a.cfg.Protected {
+		if p.Name != "*" {
+			out = append(out, bacvault.Database{Server: p.Server, Name: p.Name})
+			continue
 		}
-		for _, d := range all {
+		found, lerr := a.servers[p.Server].sql.Databases(ctx)
+		if lerr != nil {
+			err = errors.Join(err, fmt.Errorf("list the databases of %s: %w", p.Server, lerr))
+		}
+		for _, d := range found {
 			if !config.Own(d.Name) {
-				names = append(names, d.Name)
+				out = append(out, bacvault.Database{Server: p.Server, Name: d.Name})
 			}
 		}
-		if len(names) == 0 {
-			return nil, errNothingProtected
-		}
 	}
-	var out []bacvault.Database
-	for _, n := range names {
-		out = append(out, bacvault.Database{Server: a.cfg.SQLServer, Name: n})
+	if len(out) == 0 && err == nil {
+		err = errNothingProtected
 	}
-	return out, nil
+	return out, err
 }
 
-// QueueBackups sends one request for each protected database and gives those that were sent, also beside an error.
+// Unprotected lists the databases that the servers have and nobody backs up, so that a new one is not forgotten in silence.
+func (a *App) Unprotected(ctx context.Context) (out []bacvault.Database, err error) {
+	for _, name := range a.cfg.Servers.Names() {
+		found, lerr := a.servers[name].sql.Databases(ctx)
+		if lerr != nil {
+			err = errors.Join(err, fmt.Errorf("list the databases of %s: %w", name, lerr))
+		}
+		for _, d := range found {
+			if !config.Own(d.Name) && !a.cfg.Protects(name, d.Name) {
+				out = append(out, bacvault.Database{Server: name, Name: d.Name})
+			}
+		}
+	}
+	return out, err
+}
+
+// QueueBackups sends one request for each protected database, in batches. It gives those that were sent, also beside an
+// error: what could be queued is queued.
 func (a *App) QueueBackups(ctx context.Context, s bacvault.Slot, by string) (sent []bacvault.BackupRequest, err error) {
 	dbs, err := a.Protected(ctx)
-	if err != nil {
-		return nil, err
-	}
+	var messages []bus.Message
 	for _, d := range dbs {
 		req := bacvault.BackupRequest{
 			Envelope: bacvault.Envelope{Schema: bacvault.BackupRequestSchema, ID: slotRequestID(d, s), Attempt: 1, RequestedBy: by},
 			Database: d, Slot: &s,
 		}
-		body, err := json.Marshal(req)
-		if err != nil {
-			return sent, fmt.Errorf("encode the request for %s: %w", d, err)
-		}
-		if err := a.bus.Send(ctx, bacvault.BackupQueue, bus.Message{ID: req.MessageID(), Body: body}); err != nil {
-			return sent, fmt.Errorf("queue %s: %w", d, err)
+		body, merr := json.Marshal(req)
+		if merr != nil {
+			return sent, errors.Join(err, fmt.Errorf("encode the request for %s: %w", d, merr))
 		}
 		sent = append(sent, req)
+		messages = append(messages, bus.Message{ID: req.MessageID(), Body: body})
 	}
-	return sent, nil
+	n, serr := a.bus.SendAll(ctx, bacvault.BackupQueue, messages)
+	return sent[:n], errors.Join(err, serr)
 }
 
 // slotRequestID is the same for every firing of one slot, so that a repeated firing is dropped by duplicate detection.
@@ -70,7 +85,10 @@ func slotRequestID(d bacvault.Database, s bacvault.Slot) string {
 
 // RequestBackup queues one backup that a person or a system asked for, and gives the request as it was sent.
 func (a *App) RequestBackup(ctx context.Context, r bacvault.BackupRequest) (bacvault.BackupRequest, error) {
-	r.Schema, r.Server, r.Attempt = bacvault.BackupRequestSchema, a.cfg.SQLServer, 1
+	r.Schema, r.Attempt = bacvault.BackupRequestSchema, 1
+	if r.Server == "" {
+		r.Server = a.onlyServer()
+	}
 	if r.ID == "" {
 		r.ID = uuid.NewString()
 	}
@@ -82,7 +100,10 @@ func (a *App) RequestBackup(ctx context.Context, r bacvault.BackupRequest) (bacv
 
 // RequestRestore queues one restore, and gives the request as it was sent.
 func (a *App) RequestRestore(ctx context.Context, r bacvault.RestoreRequest) (bacvault.RestoreRequest, error) {
-	r.Schema, r.Server, r.Attempt = bacvault.RestoreRequestSchema, a.cfg.SQLServer, 1
+	r.Schema, r.Attempt = bacvault.RestoreRequestSchema, 1
+	if r.Server == "" {
+		r.Server = a.onlyServer()
+	}
 	if r.ID == "" {
 		r.ID = uuid.NewString()
 	}
@@ -102,4 +123,12 @@ func (a *App) sendChecked(ctx context.Context, queue, id string, v any, check fu
 		return err
 	}
 	return a.bus.Send(ctx, queue, bus.Message{ID: id, Body: body})
+}
+
+// onlyServer is whom a request means that names no server; empty where there are several.
+func (a *App) onlyServer() string {
+	if names := a.cfg.Servers.Names(); len(names) == 1 {
+		return names[0]
+	}
+	return ""
 }

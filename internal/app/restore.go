@@ -16,11 +16,15 @@ import (
 
 // Restore brings one backup back.
 func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error) {
+	srv, err := a.server(req.Server)
+	if err != nil {
+		return restore.Result{}, err
+	}
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	r := &restore.Restore{
-		Server: restoreServer{a}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
-		Import: a.importArchive, ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
+		Server: restoreServer{srv}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
+		Import: a.importArchive(srv), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}
 	return r.Run(ctx, req)
@@ -28,6 +32,10 @@ func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore
 
 // Drill proves one backup.
 func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error) {
+	srv, err := a.server(req.Server)
+	if err != nil {
+		return bacvault.Proof{}, err
+	}
 	d := drill.Drill{
 		Restore: func(ctx context.Context, req bacvault.RestoreRequest) (drill.Restored, error) {
 			res, err := a.Restore(ctx, req)
@@ -37,32 +45,26 @@ func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.
 			}
 			return out, err
 		},
-		Drop: a.sql.Drop, PutProof: a.vault.PutProof, Now: time.Now,
+		Drop: srv.Drop, PutProof: a.vault.PutProof, Now: time.Now,
 	}
 	return d.Run(ctx, req)
 }
 
-func (a *App) importArchive(ctx context.Context, i restore.Import, report func(string)) error {
-	_, err := a.tool.Import(ctx, sqlpackage.ImportSpec{
-		Address: a.cfg.SQLAddress(), Database: i.Database, File: i.File, WorkDir: i.WorkDir, ServiceObjective: i.ServiceObjective,
-		Edition: i.Edition, MaxSizeGB: i.MaxSizeGB, Report: func(l sqlpackage.Line) { report(l.Text) },
-	})
-	return err
+func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Import, report func(string)) error {
+	return func(ctx context.Context, i restore.Import, report func(string)) error {
+		_, err := a.tool.Import(ctx, sqlpackage.ImportSpec{
+			Address: srv.address, Database: i.Database, File: i.File, WorkDir: i.WorkDir, ServiceObjective: i.ServiceObjective,
+			Edition: i.Edition, MaxSizeGB: i.MaxSizeGB, Report: func(l sqlpackage.Line) { report(l.Text) },
+		})
+		return err
+	}
 }
 
-type restoreServer struct{ *App }
+type restoreServer struct{ *server }
 
 func (s restoreServer) Exists(ctx context.Context, database string) (bool, time.Time, error) {
 	i, ok, err := s.sql.Exists(ctx, database)
 	return ok, i.Created, err
-}
-
-func (s restoreServer) Drop(ctx context.Context, database string) error {
-	return s.sql.Drop(ctx, database)
-}
-
-func (s restoreServer) Count(ctx context.Context, database string) (bacvault.Rows, error) {
-	return s.sql.Count(ctx, database)
 }
 
 func (s restoreServer) Health(ctx context.Context, database string) (findings []string, err error) {

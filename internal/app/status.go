@@ -35,6 +35,9 @@ func (a *App) Status(ctx context.Context) status.Model {
 	if err != nil {
 		unread("the protected databases", err)
 	}
+	if m.Unprotected, err = a.Unprotected(ctx); err != nil {
+		unread("the databases that are not protected", err)
+	}
 	var newest []watch.Newest
 	for _, d := range dbs {
 		list, err := a.vault.Catalogue(ctx, d)

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +10,11 @@ import (
 
 // Config is the settings, checked.
 type Config struct {
-	SQLServer          string // short name
+	Servers            Servers
+	Protected          []Protected
 	SQLSuffix          string
-	SQLEndpoint        string
-	Databases          []string // empty: all
-	AllDatabases       bool
+	sqlEndpoints       string
+	databases          string
 	VaultAccount       string
 	VaultContainer     string
 	VaultEndpoint      string
@@ -106,7 +105,7 @@ func Load(environ []string) (Config, error) {
 func (c *Config) derive() (faults []error) {
 	bad := func(format string, args ...any) { faults = append(faults, faultf(format, args...)) }
 	c.NoManagementPlane = c.managementPlane == "off"
-	c.SQLServer, _, _ = strings.Cut(c.SQLServer, ".")
+	faults = append(faults, c.deriveServers()...)
 	if c.VaultSubscription == "" {
 		c.VaultSubscription = c.Subscription
 	}
@@ -142,20 +141,7 @@ func (c *Config) derive() (faults []error) {
 	if !c.AllowUnlockedUntil.IsZero() && c.AllowUnlockedReason == "" {
 		bad("BACVAULT_ALLOW_UNLOCKED_UNTIL needs BACVAULT_ALLOW_UNLOCKED_REASON")
 	}
-	if c.SQLEndpoint != "" {
-		if _, _, err := net.SplitHostPort(c.SQLEndpoint); err != nil {
-			bad("BACVAULT_SQL_ENDPOINT: %q is not host:port", c.SQLEndpoint)
-		}
-	}
 	return faults
-}
-
-// SQLAddress is the host:port that the server is reached at.
-func (c Config) SQLAddress() string {
-	if c.SQLEndpoint != "" {
-		return c.SQLEndpoint
-	}
-	return c.SQLServer + "." + c.SQLSuffix + ":1433"
 }
 
 // VaultURL is the vault container's address.
@@ -173,34 +159,6 @@ func (c Config) accountURL(endpoint, account string) string {
 		return endpoint
 	}
 	return "https://" + account + ".blob.core.windows.net"
-}
-
-// Protects says whether the database is one that this app backs up.
-func (c Config) Protects(server, database string) bool {
-	return strings.EqualFold(server, c.SQLServer) && (c.AllDatabases && !Own(database) || slices.Contains(c.Databases, database))
-}
-
-// Own says whether a database is one of ours: a copy, a restore, a drill, or one that a promotion put aside.
-func Own(database string) bool {
-	return strings.Contains(database, "_bacvault_") || strings.Contains(database, "_old_") || strings.HasSuffix(database, "_RESTORE")
-}
-
-func (c *Config) setDatabases(v string) error {
-	if v == "*" {
-		c.AllDatabases = true
-		return nil
-	}
-	for _, d := range strings.Split(v, ",") {
-		d = strings.TrimSpace(d)
-		if d == "" || d == "*" {
-			return faultf("%q is neither a list of names nor *", v)
-		}
-		if slices.Contains(c.Databases, d) {
-			return faultf("%q stands twice in the list", d)
-		}
-		c.Databases = append(c.Databases, d)
-	}
-	return nil
 }
 
 func (c *Config) setWaiver(v string) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bacvault/bacvault/internal/config"
+	"github.com/google/go-cmp/cmp"
 )
 
 func env(extra ...string) []string {
@@ -22,8 +23,8 @@ func TestLoadTakesThePowerShellJobsSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.SQLServer != "sqlsvr-x" || c.SQLAddress() != "sqlsvr-x.database.windows.net:1433" {
-		t.Errorf("server %q at %q", c.SQLServer, c.SQLAddress())
+	if d := cmp.Diff(config.Servers{"sqlsvr-x": "sqlsvr-x.database.windows.net:1433"}, c.Servers); d != "" {
+		t.Error(d)
 	}
 	if c.VaultURL() != "https://stx.blob.core.windows.net/vault" || c.StateURL() != "https://stapp.blob.core.windows.net/bacvault-state" {
 		t.Errorf("vault %q, state %q", c.VaultURL(), c.StateURL())
@@ -76,6 +77,36 @@ func TestLoadRefuses(t *testing.T) {
 				t.Fatal("the error shows the secret")
 			}
 		})
+	}
+}
+
+func TestSeveralServers(t *testing.T) {
+	c, err := config.Load(env("SQL_SERVER_NAME=a.database.windows.net, b, c", "SQL_DATABASE_NAME=shared, a/only, c/x/y", "BACVAULT_SQL_ENDPOINT=b=10.0.0.4:1433"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.Protected{{Server: "a", Name: "shared"}, {Server: "b", Name: "shared"}, {Server: "c", Name: "shared"}, {Server: "a", Name: "only"}, {Server: "c", Name: "x/y"}}
+	if d := cmp.Diff(want, c.Protected); d != "" {
+		t.Error(d)
+	}
+	if c.Servers["b"] != "10.0.0.4:1433" || c.Servers["a"] != "a.database.windows.net:1433" {
+		t.Errorf("addresses %v", c.Servers)
+	}
+	if !c.Protects("A", "only") || c.Protects("b", "only") || !c.Protects("b", "shared") {
+		t.Error("protects the wrong databases")
+	}
+	for name, bad := range map[string][]string{
+		"a server twice":                  {"SQL_SERVER_NAME=a, A.database.windows.net"},
+		"an address for nobody":           {"SQL_SERVER_NAME=a,b", "BACVAULT_SQL_ENDPOINT=10.0.0.4:1433"},
+		"an address of another server":    {"SQL_SERVER_NAME=a,b", "BACVAULT_SQL_ENDPOINT=c=10.0.0.4:1433"},
+		"a database beside all of them":   {"SQL_SERVER_NAME=a,b", "SQL_DATABASE_NAME=*,a/x"},
+		"a database that stands twice":    {"SQL_SERVER_NAME=a,b", "SQL_DATABASE_NAME=x,a/x"},
+		"a server's name with a port":     {"SQL_SERVER_NAME=a:1433"},
+		"an entry that names no database": {"SQL_SERVER_NAME=a,b", "SQL_DATABASE_NAME=a/"},
+	} {
+		if _, err := config.Load(env(bad...)); err == nil {
+			t.Errorf("%s is taken", name)
+		}
 	}
 }
 

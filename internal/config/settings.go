@@ -68,10 +68,10 @@ func endpoint(p func(*Config) *string) func(*Config, string) error {
 // Settings is every setting that the handler and the command line read, in the order of docs/settings.md.
 func Settings() []Setting {
 	return []Setting{
-		{Name: "SQL_SERVER_NAME", Required: true, Doc: "Logical server, short (sqlsvr-x) or full (sqlsvr-x.database.windows.net).",
-			set: text(func(c *Config) *string { return &c.SQLServer })},
-		{Name: "SQL_DATABASE_NAME", Required: true, Doc: "The database or databases to protect: one, a comma-separated list, or `*` (all but our own copies, restores, drills and `_old_` names).",
-			set: func(c *Config, v string) error { return c.setDatabases(v) }},
+		{Name: "SQL_SERVER_NAME", Required: true, Doc: "Logical server, short (sqlsvr-x) or full (sqlsvr-x.database.windows.net); several with commas.",
+			set: func(c *Config, v string) error { return c.setServers(v) }},
+		{Name: "SQL_DATABASE_NAME", Required: true, Doc: "The database or databases to protect: one, a comma-separated list, or `*` (all but our own copies, restores, drills and `_old_` names). With several servers a name counts for each of them, `server/name` and `server/*` for one.",
+			set: text(func(c *Config) *string { return &c.databases })},
 		{Name: "STORAGE_ACCOUNT_NAME", Required: true, Doc: "Storage account of the vault.",
 			set: text(func(c *Config) *string { return &c.VaultAccount })},
 		{Name: "STORAGE_CONTAINER_NAME", Required: true, Doc: "The vault: a container with a locked time-based retention policy.",
@@ -141,8 +141,8 @@ func Settings() []Setting {
 			set: text(func(c *Config) *string { return &c.WorkDir })},
 		{Name: "BACVAULT_SQL_DNS_SUFFIX", Default: "database.windows.net", Doc: "What follows a short server name.",
 			set: text(func(c *Config) *string { return &c.SQLSuffix })},
-		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name.",
-			set: text(func(c *Config) *string { return &c.SQLEndpoint })},
+		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name; `server=host:port` with commas for several.",
+			set: text(func(c *Config) *string { return &c.sqlEndpoints })},
 		{Name: "BACVAULT_BLOB_ENDPOINT", Doc: "Blob endpoint of the vault's account, when it is not that of the public cloud.",
 			set: endpoint(func(c *Config) *string { return &c.VaultEndpoint })},
 		{Name: "BACVAULT_STATE_ACCOUNT", Doc: "Storage account of the state container; AzureWebJobsStorage__accountName when absent.",

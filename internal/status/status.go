@@ -26,6 +26,8 @@ type Model struct {
 	Databases []Database          `json:"databases"`
 	Running   []bacvault.Progress `json:"running"`
 	Overdue   []watch.Overdue     `json:"overdue"`
+	// Unprotected are databases that a server has and SQL_DATABASE_NAME does not name.
+	Unprotected []bacvault.Database `json:"unprotected,omitempty"`
 	// Unread lists what could not be read: what is missing above may be there all the same.
 	Unread []string `json:"unread,omitempty"`
 }

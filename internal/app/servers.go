@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/bacvault/bacvault/internal/azuresql"
+	"github.com/bacvault/bacvault/internal/backup"
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/config"
+)
+
+// sqlScope is the audience of Azure SQL's tokens.
+const sqlScope = "https://database.windows.net/.default"
+
+// server is one logical server.
+type server struct {
+	name    string
+	address string
+	sql     *azuresql.Server
+
+	copyObjective string
+	copyTimeout   time.Duration
+}
+
+func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*server, error) {
+	token := func(ctx context.Context) (string, error) {
+		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
+		return t.Token, err
+	}
+	out := map[string]*server{}
+	for name, address := range c.Servers {
+		s, err := azuresql.New(azuresql.Config{Address: address, Token: token})
+		if err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
+		out[name] = &server{name: name, address: address, sql: s, copyObjective: c.CopyObjective, copyTimeout: c.CopyTimeout}
+	}
+	return out, nil
+}
+
+// server gives one of ours by its name, in whatever case the request spells it.
+func (a *App) server(name string) (*server, error) {
+	if known, ok := a.cfg.Servers.Find(name); ok {
+		return a.servers[known], nil
+	}
+	f := bacvault.Fail(bacvault.CodeRequestUnknownDB, "%s is not a server that this app knows", name)
+	f.Stage, f.Exists = bacvault.StageAdmit, "nothing was started"
+	return nil, f
+}
+
+// The runs name small interfaces and the rooms return concrete types: what lies between is plain calls.
+
+func (s *server) Copy(ctx context.Context, source, target string) error {
+	return s.sql.Copy(ctx, source, target, s.copyObjective, s.copyTimeout)
+}
+
+func (s *server) Drop(ctx context.Context, database string) error { return s.sql.Drop(ctx, database) }
+
+func (s *server) Count(ctx context.Context, database string) (bacvault.Rows, error) {
+	return s.sql.Count(ctx, database)
+}
+
+func (s *server) Exists(ctx context.Context, database string) (bool, error) {
+	_, ok, err := s.sql.Exists(ctx, database)
+	return ok, err
+}
+
+func (s *server) Preflight(ctx context.Context, database string) (backup.Facts, error) {
+	f, err := s.sql.Preflight(ctx, database)
+	return backup.Facts{
+		UsedBytes: f.UsedBytes, CanSelect: f.CanSelect, CanViewDefinition: f.CanViewDefinition, SecurityPolicies: f.SecurityPolicies,
+		MaskedColumns: f.MaskedColumns, Unmask: f.Unmask,
+	}, err
+}
+
+func (s *server) Fingerprint(context.Context, string, []bacvault.Table) (map[bacvault.Table]string, []string, error) {
+	return nil, nil, errNoFingerprint
+}
