@@ -57,11 +57,11 @@ func TestARepeatedRestoreIsFoundDone(t *testing.T) {
 func TestAFailedImportLeavesNothing(t *testing.T) {
 	a := start(t, protected(stack.Options{}))
 	a.backUp()
-	a.misbehave(map[string]any{"action": "Import", "do": "not-empty", "times": 1})
+	a.misbehave(map[string]any{"action": "Import", "do": "die-midway", "times": 2}) // both attempts
 	a.send("restore-requests", "m1", restoreRequest("r1", "DB", nil))
 	ev := a.event(unrestore, "r1")
-	if ev.Data.Failure.Stage != "import" {
-		t.Errorf("the event says %+v", ev.Data.Failure)
+	if f := ev.Data.Failure; f.Stage != "import" || f.Code != "sqlpackage.killed" || !strings.Contains(f.Exists, "was dropped") {
+		t.Errorf("the event says %+v", f)
 	}
 	a.idle("restore-requests")
 	if _, ok := a.SQL.Rows("DB_RESTORE"); ok {
@@ -69,6 +69,21 @@ func TestAFailedImportLeavesNothing(t *testing.T) {
 	}
 	a.send("restore-requests", "m2", restoreRequest("r2", "DB", nil))
 	a.event(restored, "r2")
+}
+
+// A refusal because the target holds objects means that somebody else was quicker: what lies there is not ours to drop.
+func TestATargetThatFilledUpMeanwhileIsNotTouched(t *testing.T) {
+	a := start(t, protected(stack.Options{}))
+	a.backUp()
+	a.misbehave(map[string]any{"action": "Import", "do": "not-empty", "times": 1})
+	a.send("restore-requests", "m1", restoreRequest("r1", "DB", nil))
+	ev := a.event(unrestore, "r1")
+	if f := ev.Data.Failure; f.Code != "import.target_not_empty" || !strings.Contains(f.Exists, "not touched") {
+		t.Errorf("the event says %+v", f)
+	}
+	if _, ok := a.SQL.Rows("DB_RESTORE"); !ok {
+		t.Error("the database was dropped")
+	}
 }
 
 // Rows that an import loses are found, and the database is kept for a person to look at.
