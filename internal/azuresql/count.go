@@ -39,26 +39,35 @@ func (s *Server) Count(ctx context.Context, db string) (bacvault.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
 	rows := bacvault.Rows{}
+	err = s.eachTable(ctx, tables.Tables(), func(ctx context.Context, t bacvault.Table) (func(), error) {
+		n, err := s.countTable(ctx, db, t)
+		return func() { rows[t] = n }, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// eachTable asks about a few tables at a time. What ask returns runs under a lock.
+func (s *Server) eachTable(ctx context.Context, tables []bacvault.Table, ask func(context.Context, bacvault.Table) (func(), error)) error {
+	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.cfg.Connections)
-	for _, t := range tables.Tables() {
+	for _, t := range tables {
 		g.Go(func() error {
-			n, err := s.countTable(ctx, db, t)
+			keep, err := ask(ctx, t)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			rows[t] = n
+			keep()
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return rows, nil
+	return g.Wait()
 }
 
 func (s *Server) countTable(ctx context.Context, db string, t bacvault.Table) (n int64, err error) {
@@ -67,38 +76,6 @@ func (s *Server) countTable(ctx context.Context, db string, t bacvault.Table) (n
 		return p.QueryRowContext(ctx, stmt).Scan(&n)
 	})
 	return n, err
-}
-
-// Facts are what should be known of a database before its export.
-type Facts struct {
-	UsedBytes         int64 // taken by data, not the size of the files
-	CanSelect         bool  // on every table
-	CanViewDefinition bool
-	SecurityPolicies  int // enabled row-level security policies: they hide rows from an export
-	MaskedColumns     int
-	Unmask            bool // whether masked columns are read in clear
-}
-
-// Preflight reads the Facts. A right that the server does not confirm counts as missing.
-func (s *Server) Preflight(ctx context.Context, db string) (Facts, error) {
-	var used, sel, view, policies, masked, unmask sql.NullInt64
-	err := s.row(ctx, db, "read used space of", stmtUsedBytes, &used)
-	if err == nil {
-		err = s.row(ctx, db, "read rights on", stmtRights, &sel, &view)
-	}
-	if err == nil {
-		err = s.row(ctx, db, "read filters of", stmtFilters, &policies, &masked, &unmask)
-	}
-	if err != nil {
-		return Facts{}, err
-	}
-	if !used.Valid {
-		return Facts{}, bacvault.Fail(bacvault.CodeSQLRefused, "the server does not say how much space %s takes", db)
-	}
-	return Facts{
-		UsedBytes: used.Int64, CanSelect: sel.Int64 == 1, CanViewDefinition: view.Int64 == 1,
-		SecurityPolicies: int(policies.Int64), MaskedColumns: int(masked.Int64), Unmask: unmask.Int64 == 1,
-	}, nil
 }
 
 // Health is what an import that broke off leaves behind; all 0 is well.

@@ -24,37 +24,48 @@ var transientNumbers = []int32{
 }
 
 const (
-	numCannotOpen  = 4060 // a database that is not there, not there yet, or not ours to open
-	numBusy        = 40501
-	numLoginFailed = 18456
-	numNameTaken   = 1801
-	numUnknownName = 911
-	numCopySource  = 40561 // the source of a copy is not there, or not ours to copy
+	numCannotOpen   = 4060 // a database that is not there, not there yet, or not ours to open
+	numBusy         = 40501
+	numLoginFailed  = 18456
+	numNameTaken    = 1801
+	numUnknownName  = 911
+	numObjectDenied = 229
+	numNothingToSum = 8184  // BINARY_CHECKSUM over a table without one comparable column
+	numCopySource   = 40561 // the source of a copy is not there, or not ours to copy
 )
 
 // permanentNumbers are errors that a second try can't mend. A number in neither list passes: terminal must be claimed.
 var permanentNumbers = map[int32]bacvault.Code{
-	numLoginFailed: bacvault.CodeSQLDenied,
-	916:            bacvault.CodeSQLDenied, // principal can't access the database
-	229:            bacvault.CodeSQLDenied, // permission on an object
-	262:            bacvault.CodeSQLDenied, // permission for a statement: CREATE DATABASE
-	297:            bacvault.CodeSQLDenied,
-	300:            bacvault.CodeSQLDenied, // VIEW SERVER STATE and the like
-	40615:          bacvault.CodeSQLUnreachable,
-	40914:          bacvault.CodeSQLUnreachable,
-	47073:          bacvault.CodeSQLUnreachable,
-	40532:          bacvault.CodeSQLNotFound,
-	numCannotOpen:  bacvault.CodeSQLNotFound,
-	numUnknownName: bacvault.CodeSQLNotFound,
-	numNameTaken:   bacvault.CodeTargetExists,
-	102:            bacvault.CodeSQLRefused, // syntax
-	156:            bacvault.CodeSQLRefused,
-	207:            bacvault.CodeSQLRefused,
-	40508:          bacvault.CodeSQLRefused,
-	40510:          bacvault.CodeSQLRefused, // statement not supported
-	40515:          bacvault.CodeSQLRefused,
-	40804:          bacvault.CodeSQLRefused, // no such service objective
-	40808:          bacvault.CodeSQLRefused, // the edition does not have it
+	numLoginFailed:  bacvault.CodeSQLDenied,
+	916:             bacvault.CodeSQLDenied, // principal can't access the database
+	numObjectDenied: bacvault.CodeSQLDenied,
+	262:             bacvault.CodeSQLDenied, // permission for a statement: CREATE DATABASE
+	297:             bacvault.CodeSQLDenied,
+	300:             bacvault.CodeSQLDenied, // VIEW SERVER STATE and the like
+	40615:           bacvault.CodeSQLUnreachable,
+	40914:           bacvault.CodeSQLUnreachable,
+	47073:           bacvault.CodeSQLUnreachable,
+	40532:           bacvault.CodeSQLNotFound,
+	numCannotOpen:   bacvault.CodeSQLNotFound,
+	numUnknownName:  bacvault.CodeSQLNotFound,
+	numNameTaken:    bacvault.CodeTargetExists,
+	102:             bacvault.CodeSQLRefused, // syntax
+	156:             bacvault.CodeSQLRefused,
+	207:             bacvault.CodeSQLRefused,
+	40508:           bacvault.CodeSQLRefused,
+	40510:           bacvault.CodeSQLRefused, // statement not supported
+	40515:           bacvault.CodeSQLRefused,
+	40804:           bacvault.CodeSQLRefused, // no such service objective
+	40808:           bacvault.CodeSQLRefused, // the edition does not have it
+	40860:           bacvault.CodeSQLRefused, // elastic pool and objective don't go together
+	40861:           bacvault.CodeSQLRefused, // the pool has another edition
+	40862:           bacvault.CodeSQLRefused, // an objective of pools without a pool
+	// Limits that only room can mend, from "Troubleshoot common errors" of Azure SQL; 40847 from that of its data warehouses.
+	1132:  bacvault.CodeCopyNoRoom, // the elastic pool's storage
+	40544: bacvault.CodeCopyNoRoom, // the database's size quota
+	40847: bacvault.CodeCopyNoRoom, // the server's DTU quota
+	40873: bacvault.CodeCopyNoRoom, // databases times their least DTUs
+	40881: bacvault.CodeCopyNoRoom, // the elastic pool's number of databases
 }
 
 var firewallNumbers = []int32{40615, 40914, 47073}
@@ -121,15 +132,21 @@ func failure(ctx context.Context, what string, err error) error {
 	case all != nil:
 		f = refusal(what, err, all)
 	case errors.As(err, &token):
-		f = bacvault.Fail(bacvault.CodeSQLDenied, "%s: %v", what, err)
-		f.Class = bacvault.Retry
-		f.Next = "Check that the app has the managed identity of MANAGED_IDENTITY_CLIENT_ID."
+		f = noToken(what, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		f = bacvault.Fail(bacvault.CodeSQLUnreachable, "%s: no answer in time: %v", what, err)
 	case certificate.MatchString(err.Error()):
 		f.Next = "The server's certificate does not hold for its name; check SQL_SERVER_NAME and who answers for it."
 	}
 	f.Err = err
+	return f
+}
+
+// noToken passes: the identity endpoint is asked again by the next run.
+func noToken(what string, err error) *bacvault.Failure {
+	f := bacvault.Fail(bacvault.CodeSQLDenied, "%s: %v", what, err)
+	f.Class, f.Err = bacvault.Retry, err
+	f.Next = "Check that the app has the managed identity of MANAGED_IDENTITY_CLIENT_ID."
 	return f
 }
 

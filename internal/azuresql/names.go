@@ -38,5 +38,6 @@ func Statements() []string {
 	return []string{
 		stmtDatabase, stmtDatabases, stmtCreateCopy, stmtCreateCopyAs, stmtDrop,
 		stmtTables, stmtCount, stmtUsedBytes, stmtRights, stmtFilters, stmtHealth,
+		stmtTableKinds, stmtColumnKinds, stmtHeaps, stmtReferences, stmtUnprinted, stmtFingerprint,
 	}
 }

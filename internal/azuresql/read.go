@@ -148,6 +148,17 @@ func (s *Server) Databases(ctx context.Context) (out []Info, err error) {
 	return out, err
 }
 
+// Copies lists the databases that bear the name of a copy that a backup of ours made, whatever became of that backup.
+func (s *Server) Copies(ctx context.Context) (out []Info, err error) {
+	all, err := s.Databases(ctx)
+	for _, i := range all {
+		if _, _, ours := bacvault.ParseCopyName(i.Name); ours {
+			out = append(out, i)
+		}
+	}
+	return out, err
+}
+
 // each runs a query and hands over every row. The error after the last row counts: without it a cut answer looks whole.
 func each(ctx context.Context, p *sql.DB, stmt string, row func(*sql.Rows) error) (err error) {
 	rows, err := p.QueryContext(ctx, stmt)

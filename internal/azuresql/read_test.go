@@ -194,13 +194,14 @@ func TestPreflight(t *testing.T) {
 			t.Parallel()
 			f := script(map[string]rows{
 				"FILEPROPERTY": {data: [][]driver.Value{c.used}}, "'SELECT'": {data: [][]driver.Value{c.rights}}, "security_policies": {data: [][]driver.Value{c.filters}},
+				"is_external": {}, "is_filestream": {}, "reserved_page_count": {}, "sql_expression_dependencies": {},
 			})
 			got, err := server(t, f).Preflight(t.Context(), "Orders")
 			if c.code != "" {
 				wantFailure(t, err, c.code, bacvault.Terminal)
 				return
 			}
-			if err != nil || got != c.want {
+			if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 				t.Errorf("%+v, %v; want %+v", got, err, c.want)
 			}
 		})

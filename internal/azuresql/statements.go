@@ -26,4 +26,19 @@ const (
 	stmtFilters = `SELECT (SELECT COUNT(*) FROM sys.security_policies WHERE is_enabled = 1), (SELECT COUNT(*) FROM sys.masked_columns WHERE is_masked = 1), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UNMASK');`
 	// stmtHealth counts what an import that broke off or was cut short leaves behind.
 	stmtHealth = `SELECT (SELECT COUNT(*) FROM sys.indexes WHERE is_disabled = 1), (SELECT COUNT(*) FROM sys.foreign_keys WHERE is_not_trusted = 1), (SELECT COUNT(*) FROM sys.check_constraints WHERE is_not_trusted = 1);`
+
+	// stmtTableKinds names the tables of special kinds. Each of these columns is in sys.tables of Azure SQL Database.
+	stmtTableKinds = `SELECT s.name, t.name, t.is_external, t.is_filetable, t.is_dropped_ledger_table, t.ledger_type, t.is_node, t.is_edge, t.is_memory_optimized FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE t.is_ms_shipped = 0 AND (t.is_external = 1 OR t.is_filetable = 1 OR t.is_dropped_ledger_table = 1 OR t.ledger_type > 0 OR t.is_node = 1 OR t.is_edge = 1 OR t.is_memory_optimized = 1) ORDER BY s.name, t.name;`
+	// stmtColumnKinds names the columns of special kinds. An alias of sql_variant shows as its base type.
+	stmtColumnKinds = `SELECT s.name, t.name, c.name, COALESCE(TYPE_NAME(c.system_type_id), y.name), y.name, CAST(CASE WHEN y.is_assembly_type = 1 AND y.is_user_defined = 1 THEN 1 ELSE 0 END AS bit), c.is_filestream, c.is_hidden, c.is_sparse, c.encryption_type FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id JOIN sys.types AS y ON y.user_type_id = c.user_type_id WHERE t.is_ms_shipped = 0 AND (y.name IN (N'json', N'vector') OR TYPE_NAME(c.system_type_id) = N'sql_variant' OR (y.is_assembly_type = 1 AND y.is_user_defined = 1) OR c.is_filestream = 1 OR c.is_hidden = 1 OR c.is_sparse = 1 OR c.encryption_type IS NOT NULL) ORDER BY s.name, t.name, c.column_id;`
+	// stmtHeaps names the tables without a clustered index with the bytes that they reserve, largest first.
+	stmtHeaps = `SELECT s.name, t.name, SUM(p.reserved_page_count) * 8192 FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id JOIN sys.dm_db_partition_stats AS p ON p.object_id = t.object_id AND p.index_id = 0 WHERE t.is_ms_shipped = 0 GROUP BY s.name, t.name ORDER BY SUM(p.reserved_page_count) DESC, s.name, t.name;`
+	// stmtReferences names what refers to another database or server, or to this one by its name, which a copy does not
+	// bear. Reading this view needs SELECT on it, which only db_owner has of itself.
+	stmtReferences = `SELECT DISTINCT COALESCE(OBJECT_SCHEMA_NAME(d.referencing_id), N''), COALESCE(OBJECT_NAME(d.referencing_id), N''), COALESCE(d.referenced_server_name, N''), COALESCE(d.referenced_database_name, N'') FROM sys.sql_expression_dependencies AS d WHERE d.referenced_server_name IS NOT NULL OR d.referenced_database_name IS NOT NULL ORDER BY 1, 2, 3, 4;`
+	// stmtUnprinted names the columns that a fingerprint can't hold: noncomparable ones, which BINARY_CHECKSUM ignores, and
+	// those that an import makes anew.
+	stmtUnprinted = `SELECT s.name, t.name, c.name, COALESCE(TYPE_NAME(c.system_type_id), y.name), y.name, c.generated_always_type FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id JOIN sys.types AS y ON y.user_type_id = c.user_type_id WHERE t.is_ms_shipped = 0 AND (y.name IN (N'json', N'vector') OR TYPE_NAME(c.system_type_id) IN (N'text', N'ntext', N'image', N'xml', N'timestamp') OR (y.is_assembly_type = 1 AND y.name <> N'hierarchyid') OR c.generated_always_type <> 0) ORDER BY s.name, t.name, c.column_id;`
+	// stmtFingerprint does not see the order of rows. An empty table has no checksum.
+	stmtFingerprint = `SELECT COUNT_BIG(*), CHECKSUM_AGG(BINARY_CHECKSUM(*)) FROM {table};`
 )

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bacvault/bacvault/standin/blob"
+	"github.com/bacvault/bacvault/standin/faults"
 )
 
 // storageVersion is the api-version that armstorage 1.8.1 sends.
@@ -20,11 +21,23 @@ type call struct {
 	account, container string
 	ifMatch            string
 	body               []byte
+
+	server, database string // instead of account and container
+	operation        string
+	location         string
+	fault            faults.Fault // one of the operation's own
+	header           http.Header  // of the answer
+	base             string       // the plane's own URL
 }
 
 // scope is what the right must be held on.
 func (c call) scope() string {
-	if c.container == "" {
+	switch {
+	case c.server != "":
+		return c.server + "/" + c.database
+	case c.operation != "":
+		return c.location
+	case c.container == "":
 		return c.account
 	}
 	return c.account + "/" + c.container
@@ -45,6 +58,7 @@ func (c call) decode(into any) error {
 type operation struct {
 	action string
 	fault  string
+	own    []string // faults that do sees to itself
 	do     func(s *Server, ctx context.Context, c call) (status int, body any, err error)
 }
 
@@ -56,27 +70,30 @@ const (
 
 // operations are by method and by what follows the account, with {} for the container; ARM's paths ignore case.
 var operations = map[string]operation{
-	"GET ":                     {accounts + "read", "arm.account", (*Server).getAccount},
-	"GET blobservices/default": {accounts + "blobServices/read", "arm.account", (*Server).getBlobService},
+	"GET ":                     {accounts + "read", "arm.account", nil, (*Server).getAccount},
+	"GET blobservices/default": {accounts + "blobServices/read", "arm.account", nil, (*Server).getBlobService},
 
-	"GET blobservices/default/containers/{}":    {containers + "read", "arm.container", (*Server).getContainer},
-	"PUT blobservices/default/containers/{}":    {containers + "write", "arm.container", (*Server).putContainer},
-	"DELETE blobservices/default/containers/{}": {containers + "delete", "arm.container", (*Server).deleteContainer},
+	"GET blobservices/default/containers/{}":    {containers + "read", "arm.container", nil, (*Server).getContainer},
+	"PUT blobservices/default/containers/{}":    {containers + "write", "arm.container", nil, (*Server).putContainer},
+	"DELETE blobservices/default/containers/{}": {containers + "delete", "arm.container", nil, (*Server).deleteContainer},
 
-	"GET blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "read", "arm.policy", (*Server).getPolicy},
-	"PUT blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "write", "arm.policy", (*Server).putPolicy},
-	"DELETE blobservices/default/containers/{}/immutabilitypolicies/default":      {policies + "delete", "arm.policy", (*Server).deletePolicy},
-	"POST blobservices/default/containers/{}/immutabilitypolicies/default/lock":   {policies + "lock/action", "arm.policy", (*Server).lockPolicy},
-	"POST blobservices/default/containers/{}/immutabilitypolicies/default/extend": {policies + "extend/action", "arm.policy", (*Server).extendPolicy},
+	"GET blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "read", "arm.policy", nil, (*Server).getPolicy},
+	"PUT blobservices/default/containers/{}/immutabilitypolicies/default":         {policies + "write", "arm.policy", nil, (*Server).putPolicy},
+	"DELETE blobservices/default/containers/{}/immutabilitypolicies/default":      {policies + "delete", "arm.policy", nil, (*Server).deletePolicy},
+	"POST blobservices/default/containers/{}/immutabilitypolicies/default/lock":   {policies + "lock/action", "arm.policy", nil, (*Server).lockPolicy},
+	"POST blobservices/default/containers/{}/immutabilitypolicies/default/extend": {policies + "extend/action", "arm.policy", nil, (*Server).extendPolicy},
 
-	"POST blobservices/default/containers/{}/setlegalhold":   {containers + "setLegalHold/action", "arm.policy", (*Server).setHold},
-	"POST blobservices/default/containers/{}/clearlegalhold": {containers + "clearLegalHold/action", "arm.policy", (*Server).clearHold},
+	"POST blobservices/default/containers/{}/setlegalhold":   {containers + "setLegalHold/action", "arm.policy", nil, (*Server).setHold},
+	"POST blobservices/default/containers/{}/clearlegalhold": {containers + "clearLegalHold/action", "arm.policy", nil, (*Server).clearHold},
 }
 
 // parse takes /subscriptions/{}/resourceGroups/{}/providers/Microsoft.Storage/storageAccounts/{}/... apart.
 func (s *Server) parse(r *http.Request) (call, operation, error) {
 	unknown := &blob.Refusal{Status: 501, Code: "NotImplemented", Message: fmt.Sprintf("The stand-in does not know %s %s.", r.Method, r.URL.Path)}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if c, op, ok, err := s.parseSQL(r, parts); ok {
+		return c, op, err
+	}
 	if len(parts) < 8 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") ||
 		!strings.EqualFold(strings.Join(parts[4:7], "/"), "providers/Microsoft.Storage/storageAccounts") {
 		return call{}, operation{}, unknown
@@ -90,28 +107,35 @@ func (s *Server) parse(r *http.Request) (call, operation, error) {
 	if !ok {
 		return call{}, operation{}, unknown
 	}
-	return c, op, s.find(parts[1], parts[3], c.account, r.URL.Query().Get("api-version"))
+	if err := s.find(parts[1], parts[3], storageVersion, r.URL.Query().Get("api-version")); err != nil {
+		return c, op, err
+	}
+	if !slices.Contains(s.cfg.Accounts, c.account) {
+		return c, op, noResource("Microsoft.Storage/storageAccounts/"+c.account, parts[3])
+	}
+	return c, op, nil
 }
 
-// find refuses what is not there in ARM's own order: the api-version, the subscription, the group, the resource.
-func (s *Server) find(subscription, group, account, version string) error {
+func noResource(resource, group string) error {
+	return &blob.Refusal{Status: 404, Code: "ResourceNotFound", Message: fmt.Sprintf(
+		"The Resource '%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", resource, group)}
+}
+
+// find refuses what is not there in ARM's own order: the api-version, the subscription, the group.
+func (s *Server) find(subscription, group, known, version string) error {
 	switch {
 	case version == "":
 		return &blob.Refusal{Status: 400, Code: "MissingApiVersionParameter",
 			Message: "The api-version query parameter (?api-version=) is required for all requests."}
-	case version != storageVersion:
+	case version != known:
 		return &blob.Refusal{Status: 400, Code: "InvalidApiVersionParameter",
-			Message: fmt.Sprintf("The api-version '%s' is invalid. The supported versions are '%s'.", version, storageVersion)}
+			Message: fmt.Sprintf("The api-version '%s' is invalid. The supported versions are '%s'.", version, known)}
 	case !strings.EqualFold(subscription, s.cfg.Subscription):
 		return &blob.Refusal{Status: 404, Code: "SubscriptionNotFound",
 			Message: fmt.Sprintf("The subscription '%s' could not be found.", subscription)}
 	case !strings.EqualFold(group, s.cfg.ResourceGroup):
 		return &blob.Refusal{Status: 404, Code: "ResourceGroupNotFound",
 			Message: fmt.Sprintf("Resource group '%s' could not be found.", group)}
-	case !slices.Contains(s.cfg.Accounts, account):
-		return &blob.Refusal{Status: 404, Code: "ResourceNotFound", Message: fmt.Sprintf(
-			"The Resource 'Microsoft.Storage/storageAccounts/%s' under resource group '%s' was not found. "+
-				"For more details please go to https://aka.ms/ARMResourceNotFoundFix", account, group)}
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package arm is Azure Resource Manager of a stack: the calls about storage accounts, containers and immutability
-// policies that the real management clients make.
+// Package arm is Azure Resource Manager of a stack: the calls about storage accounts, containers, immutability policies and
+// databases that the real management clients make.
 package arm
 
 import (
@@ -12,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,12 +47,15 @@ type Config struct {
 	// MissingPolicyIs404 answers 404 where a container has no policy, and not an unlocked one of 0 days. Which of the two the
 	// real one says nobody has written down.
 	MissingPolicyIs404 bool
+	// Databases is the logical server in the resource group; the zero value is none.
+	Databases Databases
 
 	Authenticate func(token, audience string) (principal string, err error)
 	Allow        func(principal, action, scope string) bool
 	Clock        *clock.Clock
-	// Faults knows the operations "arm.account", "arm.container" and "arm.policy": "status" and "status-after" (Status, Code,
-	// Wait as Retry-After) and "stall" (Wait).
+	// Faults knows the operations "arm.account", "arm.container", "arm.policy", "arm.database" (reads), "arm.database.write",
+	// "arm.database.delete" and "arm.operation": "status" and "status-after" (Status, Code, Wait as Retry-After) and "stall"
+	// (Wait). A write also "fail-operation" (the operation ends half-way with Code) and "hang-operation".
 	Faults *faults.Plan
 	Log    func(format string, args ...any)
 }
@@ -67,6 +71,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	closed bool
+	copies map[string]operationOf // the operations on databases, by id
 }
 
 // Start listens and answers.
@@ -83,7 +88,7 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	s := &Server{cfg: cfg, served: make(chan struct{})}
+	s := &Server{cfg: cfg, served: make(chan struct{}), copies: map[string]operationOf{}}
 	var err error
 	if s.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen for management requests: %w", err)
@@ -203,11 +208,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, error
 	f, planned := s.cfg.Faults.Next(op.fault)
 	if planned {
 		s.cfg.Log("arm: fault %s on %s", f.Do, op.fault)
-		switch f.Do {
-		case "status":
+		switch {
+		case slices.Contains(op.own, f.Do):
+			c.fault = f
+		case f.Do == "status":
 			return 0, nil, failure(w, f)
-		case "status-after":
-		case "stall":
+		case f.Do == "status-after":
+		case f.Do == "stall":
 			if err := wait(r.Context(), f.Wait); err != nil {
 				return 0, nil, fmt.Errorf("stall: %w", err)
 			}
@@ -215,6 +222,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, error
 			return 0, nil, &blob.Refusal{Status: 501, Code: "UnknownFault", Message: "The stand-in does not know the fault " + strconv.Quote(f.Do) + "."}
 		}
 	}
+	c.header, c.base = w.Header(), s.Endpoint()
 	status, body, err := op.do(s, r.Context(), c)
 	if err == nil && planned && f.Do == "status-after" {
 		return 0, nil, failure(w, f)

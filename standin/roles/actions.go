@@ -81,3 +81,20 @@ func For(p Places) Table {
 	grant(Admin, "*", "*")
 	return t
 }
+
+// Control-plane actions of databases. Scope is "<server>/<database>", and the location for operations.
+const (
+	DatabaseRead   = "Microsoft.Sql/servers/databases/read"
+	DatabaseWrite  = "Microsoft.Sql/servers/databases/write"
+	DatabaseDelete = "Microsoft.Sql/servers/databases/delete"
+	OperationRead  = "Microsoft.Sql/locations/databaseAzureAsyncOperation/read"
+)
+
+// ManagementCopies gives the backup app what it needs to copy databases of a server by the management plane. It then needs
+// SQLDBManager no more. OperationRead only tells why a copy failed.
+func ManagementCopies(t Table, server string) Table {
+	for _, action := range []string{DatabaseRead, DatabaseWrite, DatabaseDelete} {
+		t = t.With(Backup, action, server+"/*")
+	}
+	return t.With(Backup, OperationRead, "*")
+}

@@ -172,10 +172,10 @@ func TestObjectiveIsKept(t *testing.T) {
 
 func TestManagementPlaneCopies(t *testing.T) {
 	s := startShop(t, sqlserver.Config{CopyTime: time.Nanosecond})
-	if err := s.Copy("Nowhere", "Copy", ""); err == nil {
+	if err := s.Copy("Nowhere", "Copy", "", "", ""); err == nil {
 		t.Error("a copy of nothing")
 	}
-	if err := s.Copy("Shop", "Copy", ""); err != nil {
+	if err := s.Copy("Shop", "Copy", "", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	// The grants on the source hold, but nobody but an administrator owns it.

@@ -36,6 +36,8 @@ type database struct {
 
 	model      []byte
 	collation  string
+	clustered  map[string]bool // by schema.table in lower case, from the model
+	special    Specials
 	tables     []*table
 	unfinished unfinished
 	policies   int
@@ -100,6 +102,10 @@ func (d *database) define(m bacpacfile.Model) error {
 	for _, t := range m.Tables {
 		d.tables = append(d.tables, &table{Table: t})
 	}
+	var err error
+	if d.clustered, err = clusteredTables(m.XML); err != nil {
+		return err
+	}
 	d.model = m.XML
 	d.policies = m.Objects["SecurityPolicy"]
 	if c := collationOf(m.XML); c != "" {
@@ -139,6 +145,9 @@ func (t *table) bytes() (n int64) {
 	}
 	return n
 }
+
+// pages is what a table takes at least.
+func (t *table) pages() int64 { return 1 + (t.bytes()+pageSize-1)/pageSize }
 
 func checkColumns(t bacpacfile.Table) error {
 	for _, c := range t.Columns {

@@ -102,6 +102,10 @@ func errCopyFailed() *tds.Error {
 	return tds.Errorf(40564, 16, "Database copy failed due to an internal error. Please drop target database and try again.")
 }
 
+func errNothingToSum() *tds.Error {
+	return tds.Errorf(8184, 16, "Error in binarychecksum. There are no comparable columns in the binarychecksum input.")
+}
+
 func errParameters(want, got []string) *tds.Error {
 	for _, name := range want {
 		if !slices.Contains(got, name) {

@@ -68,7 +68,7 @@ func TestClientWithoutEncryptionIsRefused(t *testing.T) {
 func TestLoginToADatabaseThatIsNotOnline(t *testing.T) {
 	c, plan := &clock.Clock{}, &faults.Plan{}
 	s := startShop(t, sqlserver.Config{Clock: c, Faults: plan, CopyTime: time.Hour})
-	if err := s.Copy("Shop", "Copy", reader); err != nil {
+	if err := s.Copy("Shop", "Copy", reader, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	copied := s.open(t, reader, "Copy")

@@ -184,7 +184,7 @@ func (s *session) usedBytes(_ context.Context, c call) error {
 	s.server.mu.Lock()
 	pages := int64(0)
 	for _, t := range s.database.tables {
-		pages += 1 + (t.bytes()+pageSize-1)/pageSize
+		pages += t.pages()
 	}
 	s.server.mu.Unlock()
 	return one(c.out, []tds.Column{number("", "bigint")}, pages*pageSize)

@@ -75,7 +75,7 @@ func rows(t *testing.T, db *sql.DB, text string, args ...any) ([][]string, error
 func TestEveryProductStatementIsAnswered(t *testing.T) {
 	c := &clock.Clock{}
 	c.Advance(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC).Sub(c.Now()).Truncate(time.Second))
-	for name, want := range map[string]struct {
+	tried := map[string]struct {
 		master bool
 		args   []any
 		rows   [][]string
@@ -91,10 +91,20 @@ func TestEveryProductStatementIsAnswered(t *testing.T) {
 		"stmtRights":       {false, nil, [][]string{{"1", "1"}}},
 		"stmtFilters":      {false, nil, [][]string{{"2", "3", "1"}}},
 		"stmtHealth":       {false, nil, [][]string{{"0", "0", "0"}}},
-	} {
+		"stmtTableKinds":   {false, nil, [][]string{{"dbo", "Elsewhere", "true", "false", "false", "0", "false", "false", "false"}, {"dbo", "Kept", "false", "false", "true", "3", "false", "true", "true"}}},
+		"stmtColumnKinds":  {false, nil, [][]string{{"dbo", "Or]ders", "Shape", "varbinary", "vector", "false", "false", "true", "false", "1"}}},
+		"stmtHeaps":        {false, nil, [][]string{{"Sales", "Empty", "4294967296"}, {"dbo", "Or]ders", "16384"}}},
+		"stmtReferences":   {false, nil, [][]string{{"dbo", "View", "", "Shop"}}},
+		"stmtUnprinted":    {false, nil, [][]string{{"dbo", "Or]ders", "Shape", "varbinary", "vector", "0"}}},
+		"stmtFingerprint":  {false, nil, [][]string{{"10", "2079033296"}}},
+	}
+	for name, want := range tried {
 		t.Run(name, func(t *testing.T) {
 			s := startShop(t, sqlserver.Config{Clock: c})
 			if err := s.SetFilters("Shop", 2, 3); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetSpecials("Shop", specials()); err != nil {
 				t.Fatal(err)
 			}
 			text := productStatements(t)[name]
@@ -122,12 +132,22 @@ func TestEveryProductStatementIsAnswered(t *testing.T) {
 		})
 	}
 	for name := range productStatements(t) {
-		switch name {
-		case "stmtDatabase", "stmtDatabases", "stmtCreateCopy", "stmtCreateCopyAs", "stmtDrop", "stmtTables", "stmtCount",
-			"stmtUsedBytes", "stmtRights", "stmtFilters", "stmtHealth":
-		default:
+		if _, ok := tried[name]; !ok {
 			t.Errorf("the product's %s is not tried here", name)
 		}
+	}
+}
+
+// specials is something of each kind.
+func specials() sqlserver.Specials {
+	return sqlserver.Specials{
+		Tables: []sqlserver.SpecialTable{
+			{Schema: "dbo", Name: "Elsewhere", External: true},
+			{Schema: "dbo", Name: "Kept", DroppedLedger: true, Ledger: 3, Edge: true, MemoryOptimized: true},
+		},
+		Columns:    []sqlserver.SpecialColumn{{Schema: "dbo", Table: "Or]ders", Name: "Shape", Type: "vector", Base: "varbinary", Hidden: true, Encrypted: true}},
+		References: []sqlserver.Reference{{Schema: "dbo", Name: "View", Database: "Shop"}},
+		Reserved:   map[string]int64{"Sales.Empty": 4 << 30},
 	}
 }
 
@@ -181,6 +201,9 @@ func TestRights(t *testing.T) {
 		{"sql/VIEW DEFINITION", model, []int32{262}},
 		{"sql/VIEW DATABASE STATE", st["stmtTables"], []int32{262, 297}},
 		{"sql/VIEW DATABASE STATE", st["stmtUsedBytes"], []int32{262, 297}},
+		{"sql/VIEW DATABASE STATE", st["stmtHeaps"], []int32{262, 297}},
+		{"sql/db_datareader", strings.Replace(st["stmtFingerprint"], "{table}", "[dbo].[Or]]ders]", 1), []int32{229}},
+		{"sql/SELECT sys.sql_expression_dependencies", st["stmtReferences"], []int32{229}},
 	} {
 		taken := ""
 		s := startShop(t, sqlserver.Config{Allow: func(p, action, scope string) bool { return action != taken && allow(p, action, scope) }})

@@ -32,11 +32,27 @@ func (s *Stack) startStorage(ctx context.Context, cert *tls.Config, table roles.
 	}
 	if s.ARM, err = arm.Start(arm.Config{
 		TLS: cert, Subscription: Subscription, ResourceGroup: ResourceGroup, Accounts: []string{s.Places.VaultAccount, s.Places.StateAccount}, Policies: s.Policies,
-		CreateContainer: s.Blob.CreateContainer, DeleteContainer: s.Blob.DeleteContainer,
+		CreateContainer: s.Blob.CreateContainer, DeleteContainer: s.Blob.DeleteContainer, Databases: s.databases(),
 		Authenticate: s.Identity.Authenticate, Allow: table.Allow, Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log,
 	}); err != nil {
 		return err
 	}
 	s.closes = append(s.closes, s.ARM.Close)
 	return nil
+}
+
+// databases shows the SQL server to the management plane. The server starts later; nobody asks before.
+func (s *Stack) databases() arm.Databases {
+	return arm.Databases{
+		Server: ServerName,
+		Copy: func(source, target, objective, fault string) error {
+			return s.SQL.Copy(source, target, "", objective, fault)
+		},
+		Drop: func(name string) error { return s.SQL.Drop(name) },
+		List: func() []string { return s.SQL.Databases() },
+		Describe: func(name string) (arm.Database, bool) {
+			d, ok := s.SQL.Describe(name)
+			return arm.Database(d), ok
+		},
+	}
 }
