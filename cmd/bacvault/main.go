@@ -35,6 +35,7 @@ const usage = `bacvault looks after immutable backups of Azure SQL databases.
 
   bacvault verify --offline FILE.bacpac [MANIFEST.json] [-o json]   check an archive, and its manifest against it; changes nothing
   bacvault status [-o json]                                         what is protected, running, overdue; changes nothing
+  bacvault plan [--instances N] [--window 8h] [-o json]             hours a night takes, from recorded durations; changes nothing
   bacvault request backup --database NAME [--reason TEXT] [--id ID] queue one backup; the queue gets a message
   bacvault request restore --database NAME [--backup latest|latest-proven] [--blob NAME] [--file OLD.bacpac]
                            [--target NAME] [--objective S9] [--reason TEXT] [--id ID]
@@ -78,6 +79,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return verify(ctx, args[1:], stdout, stderr)
 	case "status":
 		return status(ctx, args[1:], environ, stdout, stderr)
+	case "plan":
+		return plan(ctx, args[1:], environ, stdout, stderr)
 	case "request":
 		return request(ctx, args[1:], environ, stdout, stderr)
 	case "help", "-h", "--help":

@@ -14,6 +14,7 @@ import (
 func request(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	fs := flag.NewFlagSet("request", flag.ContinueOnError)
 	database := fs.String("database", "", "the protected database")
+	server := fs.String("server", "", "its server, where the app has several")
 	id := fs.String("id", "", "the request's id; a new one when absent")
 	reason := fs.String("reason", "", "why; stands in manifest and events")
 	by := fs.String("by", "bacvault command line", "who asks")
@@ -39,10 +40,10 @@ func request(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	var sent any
 	switch words[0] {
 	case "backup":
-		sent, err = a.RequestBackup(ctx, bacvault.BackupRequest{Envelope: env, Database: bacvault.Database{Name: *database}})
+		sent, err = a.RequestBackup(ctx, bacvault.BackupRequest{Envelope: env, Database: bacvault.Database{Server: *server, Name: *database}})
 	case "restore":
 		sent, err = a.RequestRestore(ctx, bacvault.RestoreRequest{
-			Envelope: env, Database: bacvault.Database{Name: *database}, Backup: *backup, Blob: *blob, BackupFileName: *file,
+			Envelope: env, Database: bacvault.Database{Server: *server, Name: *database}, Backup: *backup, Blob: *blob, BackupFileName: *file,
 			TargetDatabase: *target, ServiceObjective: *objective,
 		})
 	default:

@@ -143,10 +143,13 @@ func (s staged) Commit(ctx context.Context, metadata map[string]string) (backup.
 	return backup.Stored{Blob: st.Blob, Created: st.Created}, err
 }
 
+// leaseKey is what keeps two runs off one database.
+func leaseKey(d bacvault.Database) string { return "backup/" + d.Prefix() }
+
 type backupState struct{ *App }
 
 func (s backupState) Acquire(ctx context.Context, d bacvault.Database, h backup.Holder) (context.Context, backup.Lease, *backup.Holder, error) {
-	l, by, err := s.state.Acquire(ctx, "backup/"+d.Prefix(), state.Holder{Run: h.Run, Request: h.Request, Slot: h.Slot, Since: time.Now().UTC(), Host: host()})
+	l, by, err := s.state.Acquire(ctx, leaseKey(d), state.Holder{Run: h.Run, Request: h.Request, Slot: h.Slot, Since: time.Now().UTC(), Host: host()})
 	if err != nil {
 		return nil, nil, nil, err
 	}
