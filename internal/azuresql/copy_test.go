@@ -40,6 +40,7 @@ func TestCopy(t *testing.T) {
 		"an error that nobody knows":          {looks: []string{""}, creates: []error{sqlError(45678)}, code: bacvault.CodeCopyFailed, class: bacvault.Retry, sent: 1},
 		"no source":                           {looks: []string{""}, creates: []error{sqlError(40561)}, code: bacvault.CodeSQLNotFound, class: bacvault.Refused, sent: 1},
 		"no such objective":                   {looks: []string{""}, creates: []error{sqlError(40804)}, code: bacvault.CodeSQLRefused, class: bacvault.Terminal, sent: 1},
+		"no room":                             {looks: []string{""}, creates: []error{sqlError(40544)}, code: bacvault.CodeCopyNoRoom, class: bacvault.Terminal, sent: 1},
 		"suspect":                             {looks: []string{"", "COPYING", "SUSPECT"}, creates: []error{errBlock}, code: bacvault.CodeCopyFailed, class: bacvault.Retry, sent: 1},
 		"vanished":                            {looks: []string{"", "COPYING", ""}, creates: []error{errBlock}, code: bacvault.CodeCopyFailed, class: bacvault.Retry, sent: 1},
 		"copying for ever":                    {looks: []string{"", "COPYING"}, creates: []error{errBlock}, wait: 60 * time.Millisecond, code: bacvault.CodeCopyTimeout, class: bacvault.Retry, sent: 1},

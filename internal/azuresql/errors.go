@@ -29,6 +29,7 @@ const (
 	numLoginFailed  = 18456
 	numNameTaken    = 1801
 	numUnknownName  = 911
+	numNoObject     = 208
 	numObjectDenied = 229
 	numNothingToSum = 8184  // BINARY_CHECKSUM over a table without one comparable column
 	numCopySource   = 40561 // the source of a copy is not there, or not ours to copy

@@ -83,7 +83,7 @@ func (c *copying) run(source, objective string) error {
 	}
 }
 
-// copyOf is the request. Without a SKU the plane would choose one of its own, so the source's is named.
+// copyOf is the request. The source's SKU is named, so that the copy does not hang on what the plane takes for none.
 func copyOf(from armsql.Database, objective string) armsql.Database {
 	d := armsql.Database{Location: from.Location, Properties: &armsql.DatabaseProperties{
 		CreateMode: to.Ptr(armsql.CreateModeCopy), SourceDatabaseID: from.ID,
@@ -114,15 +114,17 @@ func (c *copying) appears(lost error) (done bool, err error) {
 	if err := sleep(c.ctx, max(c.cfg.Poll, retryAfter(lost))); err != nil {
 		return false, err
 	}
+	var unread error
 	for range settleLooks {
-		if _, there, err := c.get(c.ctx, c.target); err == nil && there {
+		var there bool
+		if _, there, unread = c.get(c.ctx, c.target); unread == nil && there {
 			return true, c.online(lost)
 		}
 		if err := sleep(c.ctx, c.cfg.Poll); err != nil {
 			return false, err
 		}
 	}
-	return false, nil
+	return false, c.failure(c.ctx, c.what, actionRead, unread) // not seen is not the same as not there
 }
 
 // online follows target and operation until the target is online. The target is the truth; the operation tells why it

@@ -208,6 +208,17 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+func TestCopiesAreKnownByTheirNames(t *testing.T) {
+	f := script(map[string]rows{"ORDER BY d.name": {data: [][]driver.Value{
+		{"Orders", "ONLINE", created}, {"Orders_bacvault_copy_20261124020000", "COPYING", created},
+		{"Orders_bacvault_copy_2026", "ONLINE", created}, {"_bacvault_copy_20261124020000", "ONLINE", created},
+	}}})
+	got, err := server(t, f).Copies(t.Context())
+	if diff := cmp.Diff([]azuresql.Info{{Name: "Orders_bacvault_copy_20261124020000", State: "COPYING", Created: created}}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestClosedServerAnswersNothing(t *testing.T) {
 	f := &fake{}
 	s := server(t, f)

@@ -14,10 +14,6 @@ import (
 	"github.com/bacvault/bacvault/standin/sqlserver/tds"
 )
 
-// rightDependencies lets its holder read sys.sql_expression_dependencies. The documentation gives it to db_owner alone;
-// whether SELECT on the database covers it is not written down.
-const rightDependencies = "sql/SELECT sys.sql_expression_dependencies"
-
 // Specials is what a test says that a database has and that no bacpac decoded here can hold.
 type Specials struct {
 	Tables     []SpecialTable
@@ -201,8 +197,10 @@ func (s *session) heaps(ctx context.Context, c call) error {
 	})
 }
 
+// references needs SELECT on the view, which the documentation gives to db_owner of itself and to whom it is granted. Whether
+// db_datareader covers a system view is not written down; here it does.
 func (s *session) references(ctx context.Context, c call) error {
-	if !s.may(rightDependencies) {
+	if !s.may(roles.SQLDataReader) {
 		return errObjectDenied("SELECT", "sys", "sql_expression_dependencies", "mssqlsystemresource")
 	}
 	return s.listed(ctx, c, names(4), func(d *database) (rows [][]any) {
