@@ -485,7 +485,8 @@ func TestGrantsScriptIsTheTableOfRoles(t *testing.T) {
 	statement := map[string]string{
 		"sql/login": "CREATE USER [%s] FROM EXTERNAL PROVIDER;", "sql/db_datareader": "ALTER ROLE db_datareader ADD MEMBER [%s];",
 		"sql/dbmanager": "ALTER ROLE dbmanager ADD MEMBER [%s];", "sql/VIEW DEFINITION": "GRANT VIEW DEFINITION TO [%s];",
-		"sql/VIEW DATABASE STATE": "GRANT VIEW DATABASE STATE TO [%s];",
+		"sql/VIEW DATABASE STATE":                    "GRANT VIEW DATABASE STATE TO [%s];",
+		"sql/SELECT sys.sql_expression_dependencies": "GRANT SELECT ON sys.sql_expression_dependencies TO [%s];",
 	}
 	user := map[string]string{"Backup": "id-bacvault-backup", "Restore": "id-bacvault-restore"}
 	var real, documented []string

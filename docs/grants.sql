@@ -13,6 +13,7 @@ CREATE USER [id-bacvault-backup] FROM EXTERNAL PROVIDER;
 ALTER ROLE db_datareader ADD MEMBER [id-bacvault-backup];
 GRANT VIEW DEFINITION TO [id-bacvault-backup];
 GRANT VIEW DATABASE STATE TO [id-bacvault-backup];
+GRANT SELECT ON sys.sql_expression_dependencies TO [id-bacvault-backup];
 
 -- 3. Only where columns are masked (preflight.filtered says so): without it masked values are exported as if they were the truth.
 -- GRANT UNMASK TO [id-bacvault-backup];

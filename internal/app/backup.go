@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/backup"
 	"github.com/bacvault/bacvault/internal/bacpac"
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -32,6 +33,9 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 		AppVersion: a.opts.Version, Consistency: bacvault.ConsistencyCopy, OrLive: a.cfg.Consistency == "copy-or-live",
 		ReadBack: a.cfg.ReadBack == "full", WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
+	if a.cfg.Fingerprint != "off" {
+		b.Fingerprint = azuresql.FingerprintMethod
 	}
 	if a.cfg.Consistency == "live" {
 		b.Consistency = bacvault.ConsistencyLive
@@ -95,8 +99,6 @@ func freeBytes(dir string) (int64, error) {
 }
 
 // The adapters return concrete types and the runs name small interfaces: what lies between is here, and nothing else.
-
-var errNoFingerprint = errors.New("fingerprints are not wired")
 
 type backupVault struct{ *App }
 

@@ -45,7 +45,7 @@ func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.
 			}
 			return out, err
 		},
-		Drop: srv.Drop, PutProof: a.vault.PutProof, Now: time.Now,
+		Drop: srv.sql.Drop, PutProof: a.vault.PutProof, Now: time.Now,
 	}
 	return d.Run(ctx, req)
 }
@@ -60,31 +60,25 @@ func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Imp
 	}
 }
 
+// restoreServer works over T-SQL throughout: a restored database belongs to the identity that imported it, which needs no
+// right in the management plane.
 type restoreServer struct{ *server }
+
+func (s restoreServer) Drop(ctx context.Context, database string) error {
+	return s.sql.Drop(ctx, database)
+}
 
 func (s restoreServer) Exists(ctx context.Context, database string) (bool, time.Time, error) {
 	i, ok, err := s.sql.Exists(ctx, database)
 	return ok, i.Created, err
 }
 
-func (s restoreServer) Health(ctx context.Context, database string) (findings []string, err error) {
+func (s restoreServer) Health(ctx context.Context, database string) ([]string, error) {
 	h, err := s.sql.Health(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range []struct {
-		n    int
-		what string
-	}{
-		{h.DisabledIndexes, "indexes are disabled"},
-		{h.UntrustedForeignKeys, "foreign keys are not trusted"},
-		{h.UntrustedChecks, "check constraints are not trusted"},
-	} {
-		if c.n > 0 {
-			findings = append(findings, fmt.Sprintf("%d %s", c.n, c.what))
-		}
-	}
-	return findings, nil
+	return h.Findings(), nil
 }
 
 type restoreVault struct{ *App }

@@ -16,11 +16,19 @@ import (
 // sqlScope is the audience of Azure SQL's tokens.
 const sqlScope = "https://database.windows.net/.default"
 
+// copier makes and drops databases: over T-SQL, or by the management plane.
+type copier interface {
+	Copy(ctx context.Context, source, target, objective string, wait time.Duration) error
+	Drop(ctx context.Context, database string) error
+	Exists(ctx context.Context, database string) (azuresql.Info, bool, error)
+}
+
 // server is one logical server.
 type server struct {
 	name    string
 	address string
 	sql     *azuresql.Server
+	copies  copier
 
 	copyObjective string
 	copyTimeout   time.Duration
@@ -37,7 +45,16 @@ func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*serve
 		if err != nil {
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}
-		out[name] = &server{name: name, address: address, sql: s, copyObjective: c.CopyObjective, copyTimeout: c.CopyTimeout}
+		out[name] = &server{name: name, address: address, sql: s, copies: s, copyObjective: c.CopyObjective, copyTimeout: c.CopyTimeout}
+		if c.CopyBy != "management" {
+			continue
+		}
+		if out[name].copies, err = azuresql.NewManagement(azuresql.ManagementConfig{
+			Endpoint: c.ARMEndpoint, Audience: c.ARMAudience, SubscriptionID: c.SQLSubscription, ResourceGroup: c.SQLResourceGroup,
+			Server: name, Credential: cred,
+		}); err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
 	}
 	return out, nil
 }
@@ -55,28 +72,27 @@ func (a *App) server(name string) (*server, error) {
 // The runs name small interfaces and the rooms return concrete types: what lies between is plain calls.
 
 func (s *server) Copy(ctx context.Context, source, target string) error {
-	return s.sql.Copy(ctx, source, target, s.copyObjective, s.copyTimeout)
+	return s.copies.Copy(ctx, source, target, s.copyObjective, s.copyTimeout)
 }
 
-func (s *server) Drop(ctx context.Context, database string) error { return s.sql.Drop(ctx, database) }
+func (s *server) Drop(ctx context.Context, database string) error {
+	return s.copies.Drop(ctx, database)
+}
+
+func (s *server) Exists(ctx context.Context, database string) (bool, error) {
+	_, ok, err := s.copies.Exists(ctx, database)
+	return ok, err
+}
 
 func (s *server) Count(ctx context.Context, database string) (bacvault.Rows, error) {
 	return s.sql.Count(ctx, database)
 }
 
-func (s *server) Exists(ctx context.Context, database string) (bool, error) {
-	_, ok, err := s.sql.Exists(ctx, database)
-	return ok, err
-}
-
 func (s *server) Preflight(ctx context.Context, database string) (backup.Facts, error) {
 	f, err := s.sql.Preflight(ctx, database)
-	return backup.Facts{
-		UsedBytes: f.UsedBytes, CanSelect: f.CanSelect, CanViewDefinition: f.CanViewDefinition, SecurityPolicies: f.SecurityPolicies,
-		MaskedColumns: f.MaskedColumns, Unmask: f.Unmask,
-	}, err
+	return backup.Facts(f), err
 }
 
-func (s *server) Fingerprint(context.Context, string, []bacvault.Table) (map[bacvault.Table]string, []string, error) {
-	return nil, nil, errNoFingerprint
+func (s *server) Fingerprint(ctx context.Context, database string, tables []bacvault.Table) (map[bacvault.Table]string, []string, error) {
+	return s.sql.Fingerprint(ctx, database, tables)
 }

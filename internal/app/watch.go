@@ -24,7 +24,7 @@ func (a *App) CleanCopies(ctx context.Context) (dropped []string, err error) {
 		j := watch.Janitor{
 			Server: name, After: a.cfg.JanitorAfter, Now: time.Now, Drop: srv.Drop,
 			Databases: func(ctx context.Context) (out []watch.Copy, err error) {
-				found, err := srv.sql.Databases(ctx)
+				found, err := srv.sql.Copies(ctx)
 				for _, d := range found {
 					out = append(out, watch.Copy{Name: d.Name, Created: d.Created})
 				}

@@ -43,8 +43,10 @@ const (
 	SQLDataReader        = "sql/db_datareader"
 	SQLViewDefinition    = "sql/VIEW DEFINITION"
 	SQLViewDatabaseState = "sql/VIEW DATABASE STATE"
-	SQLDBManager         = "sql/dbmanager"
-	SQLAdmin             = "sql/admin"
+	// SQLDependencies is what sqlpackage's documentation asks for beside VIEW DEFINITION; only db_owner has it by itself.
+	SQLDependencies = "sql/SELECT sys.sql_expression_dependencies"
+	SQLDBManager    = "sql/dbmanager"
+	SQLAdmin        = "sql/admin"
 )
 
 // For is the least-privilege table of a stack: neither app may delete blobs of the vault or touch its policy, and the
@@ -62,7 +64,7 @@ func For(p Places) Table {
 	grant(Backup, vault, ContainerRead, PolicyRead, BlobRead, BlobWrite)
 	grant(Backup, "queues/backup-requests", BusReceive, BusSend)
 	grant(Backup, "topics/backup-events", BusSend)
-	grant(Backup, "*", SQLLogin, SQLDataReader, SQLViewDefinition, SQLViewDatabaseState)
+	grant(Backup, "*", SQLLogin, SQLDataReader, SQLViewDefinition, SQLViewDatabaseState, SQLDependencies)
 
 	// What a restore made it owns, so the server lets it read that without a grant.
 	grant(Restore, vault, BlobRead, BlobAdd)
