@@ -45,17 +45,16 @@ func (h *handler) backupOutcome(m message, req bacvault.BackupRequest, res backu
 	}
 	f := bacvault.AsFailure(err, "")
 	h.log.runFailed(req.Database, req.ID, req.Attempt, f)
-	original, err := marshal(req)
+	attempt := req.Attempt
+	req.Attempt++ // in the event too: whoever sends the request again gets an outcome of its own
+	next, err := marshal(req)
 	if err != nil {
 		return outcome{}, err
 	}
-	e := h.app.Event(bacvault.BackupFailed, req.ID, req.Attempt, req.Database.String(), bacvault.EventData{
-		Server: req.Server, Database: req.Name, Slot: req.Slot, Final: true, Failure: f.Data(), Request: original,
+	e := h.app.Event(bacvault.BackupFailed, req.ID, attempt, req.Database.String(), bacvault.EventData{
+		Server: req.Server, Database: req.Name, Slot: req.Slot, Final: true, Failure: f.Data(), Findings: res.Findings, Request: next,
 	})
-	attempt := req.Attempt
-	req.Attempt++
-	next, err := marshal(req)
-	return h.failed(bacvault.BackupQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), err
+	return h.failed(bacvault.BackupQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), nil
 }
 
 func completedBackup(res backup.Result) bacvault.EventData {
@@ -66,7 +65,11 @@ func completedBackup(res backup.Result) bacvault.EventData {
 		Findings: res.Findings, Stages: m.Stages,
 	}
 	for _, t := range m.Tables {
-		d.Tables = append(d.Tables, bacvault.TableCheck{Table: t.Table, Source: &t.Source, Archive: &t.Archive})
+		c := bacvault.TableCheck{Table: t.Table, Source: &t.Source}
+		if t.Verdict == bacvault.VerdictOK {
+			c.Archive = &t.Archive
+		}
+		d.Tables = append(d.Tables, c)
 	}
 	return d
 }

@@ -65,6 +65,14 @@ func (a *fakeApp) QueueBackups(_ context.Context, s bacvault.Slot, by string) ([
 	return []bacvault.BackupRequest{{}, {}}, a.call("queue", s.String())
 }
 
+func (a *fakeApp) Unprotected(context.Context) ([]bacvault.Database, error) {
+	return []bacvault.Database{{Server: "srv", Name: "forgotten"}}, a.call("unprotected", "")
+}
+
+func (a *fakeApp) CleanCopies(context.Context) ([]string, error) {
+	return []string{"db_bacvault_copy_20261101020000"}, a.call("clean copies", "")
+}
+
 func (a *fakeApp) Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event {
 	return bacvault.NewEvent(t, request, attempt, "/bacvault/srv", subject, night.Time(), d)
 }

@@ -30,6 +30,8 @@ type application interface {
 	Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error)
 	Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error)
 	QueueBackups(ctx context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error)
+	Unprotected(ctx context.Context) ([]bacvault.Database, error)
+	CleanCopies(ctx context.Context) (dropped []string, err error)
 	Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event
 	Publish(ctx context.Context, e bacvault.Event) error
 	Send(ctx context.Context, queue string, m bus.Message) error

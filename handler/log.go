@@ -119,3 +119,21 @@ func (l *logger) failed(function, id string, err error) {
 func (l *logger) panicked(function, id string, p any, stack []byte) {
 	l.WithFields(logrus.Fields{fieldFunction: function, fieldID: id, "stack": string(stack)}).Errorf("panic: %v", p)
 }
+
+func (l *logger) unprotected(found []bacvault.Database, err error) {
+	for _, d := range found {
+		l.WithField(fieldDB, d.String()).Warn("this database is found on the server and not in SQL_DATABASE_NAME: nobody backs it up")
+	}
+	if err != nil {
+		l.WithError(err).Warn("not every server could be asked for its databases")
+	}
+}
+
+func (l *logger) copiesDropped(dropped []string, err error) {
+	for _, name := range dropped {
+		l.WithField(fieldDB, name).Warn("a copy that a killed run left was dropped")
+	}
+	if err != nil {
+		l.WithError(err).Warn("not every left copy could be dropped")
+	}
+}

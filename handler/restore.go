@@ -35,7 +35,7 @@ func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 func (h *handler) restoreOrDrill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.EventData, error) {
 	if req.Kind == bacvault.KindDrill {
 		p, err := h.app.Drill(ctx, req)
-		return bacvault.EventData{Server: req.Server, Database: req.Name, Slot: &p.Slot, Blob: &bacvault.Blob{Name: p.Blob}, Proof: &p}, err
+		return bacvault.EventData{Server: req.Server, Database: req.Name, Slot: &p.Slot, Proof: &p}, err
 	}
 	res, err := h.app.Restore(ctx, req)
 	return bacvault.EventData{
@@ -61,16 +61,15 @@ func (h *handler) restoreOutcome(m message, req bacvault.RestoreRequest, data ba
 	}
 	f := bacvault.AsFailure(err, "")
 	h.log.runFailed(req.Database, req.ID, req.Attempt, f)
-	original, err := marshal(req)
+	attempt := req.Attempt
+	req.Attempt++ // in the event too: whoever sends the request again gets an outcome of its own
+	next, err := marshal(req)
 	if err != nil {
 		return outcome{}, err
 	}
-	e := h.app.Event(bad, req.ID, req.Attempt, req.Database.String(), bacvault.EventData{
+	e := h.app.Event(bad, req.ID, attempt, req.Database.String(), bacvault.EventData{
 		Server: req.Server, Database: req.Name, Slot: req.Slot, Target: &bacvault.Database{Server: req.Server, Name: req.TargetDatabase},
-		Final: true, Failure: f.Data(), Request: original,
+		Final: true, Failure: f.Data(), Findings: data.Findings, Request: next,
 	})
-	attempt := req.Attempt
-	req.Attempt++
-	next, err := marshal(req)
-	return h.failed(bacvault.RestoreQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), err
+	return h.failed(bacvault.RestoreQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), nil
 }

@@ -24,7 +24,7 @@ func manifest() bacvault.Manifest {
 	return bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: db, Slot: night, Blob: bacvault.Blob{Name: db.BlobName(night), Size: 5, SHA256: "abc"},
 		Consistency: bacvault.ConsistencyCopy, ProtectedTo: night.Time().AddDate(0, 0, 90), Degraded: []string{"weaker"},
-		Tables: []bacvault.TableRows{{Table: bacvault.Table{Schema: "dbo", Name: "a"}, Source: 3, Archive: 3}, {Table: bacvault.Table{Schema: "dbo", Name: "b"}, Source: 4, Archive: 4}},
+		Tables: []bacvault.TableRows{{Table: bacvault.Table{Schema: "dbo", Name: "a"}, Source: 3, Archive: 3, Verdict: bacvault.VerdictOK}, {Table: bacvault.Table{Schema: "dbo", Name: "b"}, Source: 4, Archive: 4, Verdict: bacvault.VerdictOK}},
 	}
 }
 
@@ -180,8 +180,8 @@ func TestFailedRunTellsWhyAndCarriesTheRequest(t *testing.T) {
 			t.Errorf("%s, final %t", diff, d.Final)
 		}
 		var req bacvault.Envelope
-		if err := json.Unmarshal(d.Request, &req); err != nil || req.ID != "r-1" || req.Reason != "CHG1" || req.Attempt != 1 {
-			t.Errorf("the request is %s, %v: sent again as it is, it must run again", d.Request, err)
+		if err := json.Unmarshal(d.Request, &req); err != nil || req.ID != "r-1" || req.Reason != "CHG1" || req.Attempt != 2 {
+			t.Errorf("the request is %s, %v: sent again as it is, it must have an outcome of its own", d.Request, err)
 		}
 		line := logged(t, out)[0]
 		for k, want := range map[string]any{"code": "verify.rows_differ", "stage": "verify", "db": "srv/db", "request": "r-1", "attempt": 1.0, "level": "error", "msg": "rows are missing"} {
