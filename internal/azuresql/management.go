@@ -154,7 +154,11 @@ func (m *Management) Drop(ctx context.Context, db string) error {
 				return m.failure(ctx, what, actionDelete, lost)
 			}
 		}
-		if err := sleep(ctx, max(m.cfg.Poll, retryAfter(lost))); errors.Is(err, errWaitOver) {
+		wait := m.cfg.Poll
+		if lost != nil { // a copy that is still made may hold the drop off for a while
+			wait = max(min(wait<<(sends-1), time.Minute), retryAfter(lost))
+		}
+		if err := sleep(ctx, wait); errors.Is(err, errWaitOver) {
 			return bacvault.Fail(bacvault.CodeSQLUnreachable, "%s: the service took the request and did not end it within %s", what, dropLimit)
 		} else if err != nil {
 			return m.failure(ctx, what, actionDelete, err)

@@ -58,6 +58,8 @@ func TestCopyByTheManagementPlane(t *testing.T) {
 			code: bacvault.CodeCopyFailed, class: bacvault.Retry, puts: 1, may: true},
 		"suspect": {plane: &plane{source: online, target: []string{"", "Copying", "Suspect"}, puts: taken, operation: running},
 			code: bacvault.CodeCopyFailed, class: bacvault.Retry, puts: 1, may: true},
+		"no longer readable": {plane: &plane{source: online, target: []string{"", "Copying", "!403 AuthorizationFailed"}, puts: taken, operation: running}, wait: 2 * time.Second,
+			code: bacvault.CodeSQLDenied, class: bacvault.Terminal, puts: 1, says: "Microsoft.Sql/servers/databases/read", may: true},
 		"vanishes": {plane: &plane{source: online, target: []string{"", "Copying", ""}, puts: taken, operation: running},
 			code: bacvault.CodeCopyFailed, class: bacvault.Retry, puts: 1, may: true},
 		"ended and not there": {plane: &plane{source: online, target: []string{""}, puts: taken, operation: []string{"Succeeded"}},
