@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/standin/faults"
+	"github.com/bacvault/bacvault/standin/roles"
+	"github.com/bacvault/bacvault/standin/stack"
+)
+
+// Whatever a copy does wrong has a code of its own, nothing reaches the vault, and no copy is left.
+func TestACopyThatCannotBeHad(t *testing.T) {
+	for _, c := range []struct {
+		name, code string
+		fault      faults.Fault
+		settings   map[string]string
+		rights     func(roles.Table) roles.Table
+	}{
+		{name: "it never comes online", code: "copy.timeout", fault: faults.Fault{Op: "sql.copy", Do: "hang"}, settings: map[string]string{"BACVAULT_COPY_TIMEOUT": "2s"}},
+		{name: "it fails half-way", code: "copy.failed", fault: faults.Fault{Op: "sql.copy", Do: "fail"}},
+		{name: "the elastic pool is full", code: "copy.no_room", fault: faults.Fault{Op: "sql.copy", Do: "error", Status: 1132}},
+		{name: "the right is denied", code: "sql.denied", rights: func(r roles.Table) roles.Table { return r.Without(roles.Backup, roles.SQLDBManager) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			settings := map[string]string{"BACVAULT_MAX_ATTEMPTS": "1"}
+			for k, v := range c.settings {
+				settings[k] = v
+			}
+			a := start(t, protected(stack.Options{Settings: settings, Rights: c.rights}))
+			if c.fault.Op != "" {
+				a.Faults.Add(c.fault)
+			}
+			a.send("backup-requests", "r1", backupRequest("r1", "DB", slot, nil))
+			ev := a.event(failed, "r1")
+			if f := ev.Data.Failure; f.Code != c.code || f.Stage != "copy" || f.Next == "" {
+				t.Errorf("the event says %+v", f)
+			}
+			a.idle("backup-requests")
+			if got := a.vault(); len(got) > 0 {
+				t.Errorf("the vault holds %v", got)
+			}
+			a.noLeftovers()
+		})
+	}
+}
+
+// With copy-or-live the same night has its backup, and everybody can see that it is the weaker one.
+func TestWithoutACopyTheLiveDatabaseIsExportedDegraded(t *testing.T) {
+	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_CONSISTENCY": "copy-or-live"}}))
+	a.Faults.Add(faults.Fault{Op: "sql.copy", Do: "error", Status: 1132})
+	a.send("backup-requests", "r1", backupRequest("r1", "DB", slot, nil))
+	ev := a.event(completed, "r1")
+	if len(ev.Data.Degraded) != 1 || !strings.Contains(ev.Data.Degraded[0], "copy.no_room") {
+		t.Errorf("degraded: %q", ev.Data.Degraded)
+	}
+	if m := a.manifest(ev); !strings.Contains(m, `"consistency": "live"`) || !strings.Contains(m, `"rowsSourceAfter": 23`) {
+		t.Errorf("the manifest is\n%s", m)
+	}
+	a.noLeftovers()
+}
+
+// A copy that a killed run left long ago is dropped with the next night; a young one, and a database that only looks like
+// one, stay.
+func TestTheNightClearsLeftCopies(t *testing.T) {
+	old := bacvault.CopyName("DB", bacvault.SlotAt(occurrence.AddDate(0, 0, -3)))
+	young := bacvault.CopyName("DB", bacvault.SlotAt(occurrence.AddDate(0, 0, -1)))
+	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_JANITOR_AFTER": "3s", "SQL_DATABASE_NAME": "DB"}}))
+	for _, name := range []string{old, "DB_bacvault_copy_"} {
+		if err := a.SQL.Copy("DB", name, roles.Backup, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(3100 * time.Millisecond) // the age is the server's own word against the app's clock
+	if err := a.SQL.Copy("DB", young, roles.Backup, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+		t.Fatal(err)
+	}
+	a.until("the old copy to go", func() bool { _, there := a.SQL.State(old); return !there })
+	for _, name := range []string{young, "DB_bacvault_copy_", "DB"} {
+		if _, there := a.SQL.State(name); !there {
+			t.Errorf("%s was dropped too", name)
+		}
+	}
+	if !strings.Contains(a.output.String(), old) {
+		t.Error("the log does not name the copy that was dropped")
+	}
+}
+
+// Everything that can be asked for, in one backup: fingerprints, read-back.
+func TestABackupWithEverythingAskedFor(t *testing.T) {
+	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_FINGERPRINT": "checksum", "BACVAULT_READ_BACK": "full", "BACVAULT_ACCESS_TIER": "Cool"}}))
+	ev := a.backUp()
+	m := a.manifest(ev)
+	for _, want := range []string{`"readBack": "full"`, `"fingerprint": "23:`, `"method": "count-checksum_agg-binary_checksum"`, `"extensionsLeft": 5`, `"verdict": "ok"`} {
+		if !strings.Contains(m, want) {
+			t.Errorf("the manifest lacks %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(m)
+	}
+}
