@@ -106,3 +106,25 @@ func TestABackupWithEverythingAskedFor(t *testing.T) {
 		t.Log(m)
 	}
 }
+
+// Through the management plane a copy needs no right inside the server; it is dropped the same way.
+func TestCopiesByTheManagementPlane(t *testing.T) {
+	a := start(t, protected(stack.Options{
+		Settings: map[string]string{"BACVAULT_COPY_BY": "management", "BACVAULT_SQL_RESOURCE_GROUP": stack.ResourceGroup},
+		Rights: func(r roles.Table) roles.Table {
+			return roles.ManagementCopies(r, stack.ServerName).Without(roles.Backup, roles.SQLDBManager)
+		},
+	}))
+	ev := a.backUp()
+	if m := a.manifest(ev); !strings.Contains(m, `"consistency": "copy"`) {
+		t.Errorf("the manifest is\n%s", m)
+	}
+	a.noLeftovers()
+	a.Faults.Add(faults.Fault{Op: "arm.database.write", Do: "fail-operation", Times: 2})
+	a.send("backup-requests", "r2", backupRequest("r2", "DB", "2026-11-24T03:00:00Z", nil))
+	if f := a.event(failed, "r2").Data.Failure; f.Stage != "copy" || !strings.HasPrefix(f.Code, "copy.") {
+		t.Errorf("the event says %+v", f)
+	}
+	a.noLeftovers()
+	a.oneBackup(1)
+}

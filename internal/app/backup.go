@@ -25,6 +25,7 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 	if err != nil {
 		return backup.Result{}, err
 	}
+	req.Server = srv.name // as it is configured: blob names tell cases apart, servers do not
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	b := &backup.Backup{

@@ -20,6 +20,7 @@ func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore
 	if err != nil {
 		return restore.Result{}, err
 	}
+	req.Server = srv.name // as it is configured: blob names tell cases apart, servers do not
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	r := &restore.Restore{

@@ -51,19 +51,20 @@ func (r *run) alreadyDone(ctx context.Context) (bool, error) {
 // lease keeps every other run off this database; the context that comes back ends when the lease is lost.
 func (r *run) lease(ctx context.Context) (context.Context, error) {
 	leased := ctx
+	var busy *Busy // no failure of the stage: another run is at work, which is as it should be
 	err := r.stage(ctx, bacvault.StageLease, func(ctx context.Context) error {
 		c, l, by, err := r.State.Acquire(ctx, r.req.Database, Holder{Run: r.id, Request: r.req.ID, Slot: r.slot})
 		if err != nil {
 			return err
 		}
 		if by != nil {
-			return &Busy{Holder: *by}
+			busy = &Busy{Holder: *by}
+			return nil
 		}
 		leased, r.held = c, l
 		return nil
 	})
-	var busy *Busy
-	if errors.As(err, &busy) {
+	if busy != nil {
 		return nil, busy
 	}
 	return leased, err

@@ -79,19 +79,20 @@ func (r *run) choose(ctx context.Context) (string, error) {
 // lease keeps every other run off the target name.
 func (r *run) lease(ctx context.Context) (context.Context, error) {
 	leased := ctx
+	var busy *Busy // no failure of the stage: another run is at work, which is as it should be
 	err := r.stage(ctx, bacvault.StageLease, func(ctx context.Context) error {
 		c, l, holder, err := r.State.Acquire(ctx, r.target, r.id, r.req.ID)
 		if err != nil {
 			return err
 		}
 		if holder != "" {
-			return &Busy{Holder: holder}
+			busy = &Busy{Holder: holder}
+			return nil
 		}
 		leased, r.lock = c, l
 		return nil
 	})
-	var busy *Busy
-	if errors.As(err, &busy) {
+	if busy != nil {
 		return nil, busy
 	}
 	return leased, err
