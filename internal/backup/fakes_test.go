@@ -127,9 +127,8 @@ func (s *side) Head(_ context.Context, blob string) (st backup.Stored, ok bool, 
 }
 
 type staged struct {
-	s   *side
-	b   bacvault.Blob
-	run string
+	s *side
+	b bacvault.Blob
 }
 
 func (g staged) SHA256() string { return g.b.SHA256 }
