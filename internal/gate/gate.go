@@ -178,9 +178,8 @@ func fill(p *bacvault.Posture, c *armstorage.ContainerProperties) error {
 	}
 	p.State, p.PeriodDays = string(*q.State), int(*q.ImmutabilityPeriodSinceCreationInDays)
 	p.ProtectedAppend, p.ProtectedAppendAll = is(q.AllowProtectedAppendWrites), is(q.AllowProtectedAppendWritesAll)
-	if pol.Etag != nil {
-		p.PolicyETag = *pol.Etag
-	}
+	p.PolicyETag = value(pol.Etag)
+	history(p, pol.UpdateHistory)
 	return nil
 }
 

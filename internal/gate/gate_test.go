@@ -114,7 +114,7 @@ func TestObserveReadsBothPlanes(t *testing.T) {
 		want       bacvault.Posture
 	}{
 		{"locked", map[string]any{"hasImmutabilityPolicy": true, "immutabilityPolicy": timePolicy("Locked", 365, nil)}, flags("true", "false", "false"),
-			bacvault.Posture{Scope: "container", State: "Locked", PeriodDays: 365, PolicyETag: `"8d"`, DataPlaneHasPolicy: true}},
+			bacvault.Posture{Scope: "container", State: "Locked", PeriodDays: 365, PolicyETag: `"8d"`, ExtensionsLeft: 5, DataPlaneHasPolicy: true}},
 		{"unlocked with append flags", map[string]any{"immutabilityPolicy": timePolicy("Unlocked", 7, map[string]any{"allowProtectedAppendWrites": true, "allowProtectedAppendWritesAll": true})}, flags("true", "false", ""),
 			bacvault.Posture{Scope: "container", State: "Unlocked", PeriodDays: 7, PolicyETag: `"8d"`, DataPlaneHasPolicy: true, ProtectedAppend: true, ProtectedAppendAll: true}},
 		{"nothing", map[string]any{"hasImmutabilityPolicy": false}, flags("false", "false", "false"),
