@@ -25,57 +25,72 @@ const rangeTries = 4
 // Fetch reads a blob of exactly size bytes into f by parallel ranges of one version (ETag), and gives the SHA-256 of what
 // came, in lower-case hex: comparing it with the manifest's is for the caller. progress gets the bytes that are hashed and
 // written, never going down; it may be nil. An archived blob is refused with the command that brings it back.
-func (v *Vault) Fetch(ctx context.Context, name string, f *os.File, size int64, progress func(int64)) (string, error) {
+func (v *Vault) Fetch(ctx context.Context, name string, f *os.File, size int64, progress func(int64)) (sha256 string, err error) {
+	// A hole of the full size: ranges land in any order. What is refused leaves the file alone.
+	return v.fetch(ctx, "fetch", name, size, func() (io.WriterAt, error) { return f, f.Truncate(size) }, progress)
+}
+
+// ReadBack reads a blob of exactly size bytes as Fetch does, and keeps nothing of it but the SHA-256.
+func (v *Vault) ReadBack(ctx context.Context, name string, size int64, progress func(int64)) (sha256 string, err error) {
+	return v.fetch(ctx, "read back", name, size, func() (io.WriterAt, error) { return nowhere{}, nil }, progress)
+}
+
+// nowhere takes what nobody keeps.
+type nowhere struct{}
+
+func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+func (v *Vault) fetch(ctx context.Context, doing, name string, size int64, into func() (io.WriterAt, error), progress func(int64)) (string, error) {
 	st, found, err := v.Head(ctx, name)
 	switch {
 	case err != nil:
 		return "", err
 	case !found:
-		m := bacvault.Fail(bacvault.CodeVaultMissing, "fetch %s: there is no such blob in container %s of account %s", name, v.container, v.account)
+		m := bacvault.Fail(bacvault.CodeVaultMissing, "%s %s: there is no such blob in container %s of account %s", doing, name, v.container, v.account)
 		m.Exists = nothingRead
 		return "", m
 	case st.Archived:
-		return "", v.archived(name)
+		return "", v.archived(doing, name)
 	case st.Blob.Size != size:
-		d := bacvault.Fail(bacvault.CodeVerifyHash, "fetch %s: the blob has %d bytes, expected %d", name, st.Blob.Size, size)
+		d := bacvault.Fail(bacvault.CodeVerifyHash, "%s %s: the blob has %d bytes, expected %d", doing, name, st.Blob.Size, size)
 		d.Exists = nothingRead
 		return "", d
 	}
-	// A hole of the full size: ranges land in any order.
-	if err := f.Truncate(size); err != nil {
-		return "", unwritten(name, err)
-	}
 	block, workers, err := v.fit(size)
 	if err != nil {
-		return "", fmt.Errorf("fetch %s: %w", name, err)
+		return "", fmt.Errorf("%s %s: %w", doing, name, err)
+	}
+	w, err := into()
+	if err != nil {
+		return "", unwritten(name, err)
 	}
 	fe := &fetcher{
-		v: v, client: v.c.NewBlobClient(name), name: name, etag: azcore.ETag(st.Blob.ETag), file: f, size: size, block: block,
+		v: v, client: v.c.NewBlobClient(name), doing: doing, name: name, etag: azcore.ETag(st.Blob.ETag), into: w, size: size, block: block,
 		whole: sha256.New(), progress: progress,
 		free: make(chan []byte, workers), jobs: make(chan job), landed: make(chan job),
 	}
 	if err := fe.run(ctx, workers); err != nil {
-		return "", v.failure(ctx, reading("fetch %s", name), err)
+		return "", v.failure(ctx, reading("%s %s", doing, name), err)
 	}
 	return hex.EncodeToString(fe.whole.Sum(nil)), nil
 }
 
-func (v *Vault) archived(name string) *bacvault.Failure {
-	f := bacvault.Fail(bacvault.CodeVaultRead, "fetch %s: the blob is in the archive tier and can't be read", name)
+func (v *Vault) archived(doing, name string) *bacvault.Failure {
+	f := bacvault.Fail(bacvault.CodeVaultRead, "%s %s: the blob is in the archive tier and can't be read", doing, name)
 	f.Class, f.Exists = bacvault.Refused, nothingRead
 	f.Next = fmt.Sprintf("Bring it back (hours) and ask again: az storage blob set-tier --auth-mode login --account-name %s --container-name %s --name '%s' --tier Hot --rehydrate-priority High",
 		v.account, v.container, name)
 	return f
 }
 
-// fetcher is one run of Fetch. The ranges are handed out in order and hashed in order; as the earliest range that is
+// fetcher is one run of Fetch or ReadBack. The ranges are handed out in order and hashed in order; as the earliest range that is
 // missing always holds a buffer, as many buffers as workers are enough.
 type fetcher struct {
 	v            *Vault
 	client       *blob.Client
-	name         string
+	doing, name  string
 	etag         azcore.ETag
-	file         *os.File
+	into         io.WriterAt
 	size, block  int64
 	whole        hash.Hash
 	progress     func(int64)
@@ -120,7 +135,7 @@ func (f *fetcher) hand(ctx context.Context) error {
 			buf = make([]byte, min(f.block, f.size))
 		}
 		select {
-		case f.jobs <- job{i, buf[:min(f.block, f.size-int64(i)*f.block)]}:
+		case f.jobs <- job{i: i, data: buf[:min(f.block, f.size-int64(i)*f.block)]}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -134,7 +149,7 @@ func (f *fetcher) get(ctx context.Context) error {
 		if err := f.getRange(ctx, off, j.data); err != nil {
 			return err
 		}
-		if _, err := f.file.WriteAt(j.data, off); err != nil {
+		if _, err := f.into.WriteAt(j.data, off); err != nil {
 			return unwritten(f.name, err)
 		}
 		select {
@@ -147,7 +162,7 @@ func (f *fetcher) get(ctx context.Context) error {
 }
 
 func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
-	c := reading("fetch %s at byte %d", f.name, off)
+	c := reading("%s %s at byte %d", f.doing, f.name, off)
 	var err error
 	for try := range rangeTries {
 		if try > 0 {

@@ -45,6 +45,11 @@ func TestFetchBringsBackEveryByte(t *testing.T) {
 		if s.headers["GET "].Get("If-Match") != etag(data) {
 			t.Error("a range was read without naming the version")
 		}
+		last = 0
+		sum, err = v.ReadBack(t.Context(), name, int64(size), func(n int64) { last = n })
+		if err != nil || sum != hexSum(data) || last != int64(size) {
+			t.Errorf("size %d read back: sum %s, progress %d, %v", size, sum, last, err)
+		}
 	}
 }
 
@@ -106,9 +111,30 @@ func TestFetchRefuses(t *testing.T) {
 			if f.Class != c.class {
 				t.Errorf("class %s, want %s", f.Class, c.class)
 			}
+			if c.name != "changed while it was read" { // it stays as it is now
+				_, err := v.ReadBack(t.Context(), name, c.size, nil)
+				if g := wantCode(t, err, c.code, c.words); g.Class != c.class {
+					t.Errorf("read back: class %s, want %s", g.Class, c.class)
+				}
+			}
 			if c.name == "archived" && !strings.Contains(f.Next, "az storage blob set-tier --auth-mode login --account-name acct --container-name vault --name '"+name+"'") {
 				t.Errorf("next %q", f.Next)
 			}
 		})
+	}
+}
+
+// What the store hands out is what is told, not what the metadata promises.
+func TestReadBackTellsRot(t *testing.T) {
+	v, s := open(t, vault.Config{BlockSize: 64 * kib, Concurrency: 3})
+	data := pattern(5 * 64 * kib)
+	st := stage(t, v, name, data)
+	if _, err := v.Commit(t.Context(), st, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.blobs[name].data[3*64*kib+7] ^= 1
+	sum, err := v.ReadBack(t.Context(), name, int64(len(data)), nil)
+	if err != nil || sum == st.SHA256 || sum != hexSum(s.blobs[name].data) {
+		t.Errorf("sum %s of what was staged as %s, %v", sum, st.SHA256, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"golang.org/x/sync/errgroup"
@@ -23,8 +24,12 @@ type Staged struct {
 	Size     int64
 	// SHA256 is that of the whole, lower-case hex.
 	SHA256 string
-	// Skipped counts the blocks that an earlier try had left there.
-	Skipped int
+	// Skipped counts the blocks that an earlier try had left there, SkippedBytes their bytes; SentBytes went over the wire,
+	// tries that were repeated counted once.
+	Skipped                 int
+	SentBytes, SkippedBytes int64
+	// Took is the wall time of Stage, so that SentBytes / Took is a rate.
+	Took time.Duration
 }
 
 // Stage sends size bytes of r as uncommitted blocks, each checked by the store with a CRC64, and hashes the whole on the
@@ -38,6 +43,7 @@ func (v *Vault) Stage(ctx context.Context, name string, r io.ReaderAt, size int6
 	if err != nil {
 		return Staged{}, fmt.Errorf("stage %s: %w", name, err)
 	}
+	began := time.Now()
 	there, err := v.uncommitted(ctx, name)
 	if err != nil {
 		return Staged{}, err
@@ -57,6 +63,7 @@ func (v *Vault) Stage(ctx context.Context, name string, r io.ReaderAt, size int6
 		return Staged{}, v.failure(ctx, writing(rightWrite, "stage %s", name), err)
 	}
 	s.out.SHA256 = hex.EncodeToString(s.whole.Sum(nil))
+	s.out.Took = time.Since(began)
 	return s.out, nil
 }
 
@@ -95,9 +102,11 @@ type stager struct {
 	progress func(int64)
 }
 
+// job is one block on its way. id is its name in the store; a fetch has none.
 type job struct {
 	i    int
 	data []byte
+	id   string
 }
 
 func (s *stager) read(ctx context.Context) error {
@@ -120,7 +129,7 @@ func (s *stager) read(ctx context.Context) error {
 		}
 		s.whole.Write(buf)
 		select {
-		case s.jobs <- job{i, buf}:
+		case s.jobs <- job{i, buf, blockID(i, s.whole.Sum(nil))}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -139,37 +148,40 @@ func unread(name string, at int64, err error) error {
 
 func (s *stager) send(ctx context.Context) error {
 	for j := range s.jobs {
-		id := blockID(j.i, j.data)
-		size, ok := s.there[id]
+		size, ok := s.there[j.id]
 		skip := ok && size == int64(len(j.data))
 		if !skip {
-			if err := s.put(ctx, j, id); err != nil {
+			if err := s.put(ctx, j); err != nil {
 				return err
 			}
 		}
-		s.account(j, id, skip)
+		s.account(j, skip)
 		s.free <- j.data[:cap(j.data)]
 	}
 	return nil
 }
 
-func (s *stager) put(ctx context.Context, j job, id string) error {
+func (s *stager) put(ctx context.Context, j job) error {
 	b := newBody(j.data)
 	defer b.revoke()
-	_, err := s.client.StageBlock(ctx, id, b, &blockblob.StageBlockOptions{TransactionalValidation: checksum(j.data)})
+	_, err := s.client.StageBlock(ctx, j.id, b, &blockblob.StageBlockOptions{TransactionalValidation: checksum(j.data)})
 	if err != nil {
 		return s.v.failure(ctx, writing(rightWrite, "stage block %d of %d of %s", j.i+1, len(s.out.BlockIDs), s.out.Name), err)
 	}
 	return nil
 }
 
-func (s *stager) account(j job, id string, skipped bool) {
+func (s *stager) account(j job, skipped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out.BlockIDs[j.i] = id
-	s.done += int64(len(j.data))
+	s.out.BlockIDs[j.i] = j.id
+	n := int64(len(j.data))
+	s.done += n
 	if skipped {
 		s.out.Skipped++
+		s.out.SkippedBytes += n
+	} else {
+		s.out.SentBytes += n
 	}
 	if s.progress != nil {
 		s.progress(s.done)

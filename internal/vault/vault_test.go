@@ -120,6 +120,7 @@ func TestTransfersKeepWithinTheirMemory(t *testing.T) {
 			defer func() { _ = f.Close() }()
 			return v.Fetch(t.Context(), name, f, size, nil)
 		}},
+		{"read back", func(v *vault.Vault) (string, error) { return v.ReadBack(t.Context(), name, size, nil) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			runtime.GC()
