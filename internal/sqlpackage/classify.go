@@ -12,33 +12,6 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// rule is one kind of failure by the words that sqlpackage prints. An empty code leaves it with the action's own
-// "failed", an empty class with the code's.
-type rule struct {
-	find   *regexp.Regexp
-	export bacvault.Code
-	imprt  bacvault.Code
-	class  bacvault.Class
-}
-
-// rules are tried in this order. The words are those of reports and Microsoft's own texts; there is no documented list.
-// What no rule knows stays export.failed or import.failed.
-var rules = []rule{
-	{regexp.MustCompile(`SQL71659|contains one or more user objects`), "", bacvault.CodeImportNotEmpty, ""},
-	{regexp.MustCompile(`You must install or update \.NET|valid ICU package|Globalization Invariant Mode is not supported`), bacvault.CodeToolMissing, bacvault.CodeToolMissing, ""},
-	{regexp.MustCompile(`is not a valid argument for the '`), "", "", bacvault.Terminal},
-	{regexp.MustCompile(`No space left on device|not enough space on the disk|[Dd]isk full`), bacvault.CodeDiskFull, bacvault.CodeDiskFull, ""},
-	{regexp.MustCompile(`OutOfMemoryException|Out of memory`), bacvault.CodeToolKilled, bacvault.CodeToolKilled, ""},
-	{regexp.MustCompile(`SQL(71626|71627|71630|715\d\d)\b`), bacvault.CodeExportSchema, "", ""},
-	// An expired token and an outage both also print "Login failed", so they come first.
-	{regexp.MustCompile(`(?i)token is expired`), "", "", bacvault.Retry},
-	{regexp.MustCompile(`is not allowed to access the server`), bacvault.CodeSQLUnreachable, bacvault.CodeSQLUnreachable, ""},
-	{regexp.MustCompile(`network-related or instance-specific|transport-level error|[Tt]imeout (Expired|expired|period elapsed)|Unable to reconnect to database|` +
-		`is not currently available|service is currently busy|Not enough resources to process|Unable to connect to master or target server|` +
-		`Cannot open database|was deadlocked`), "", "", bacvault.Retry},
-	{regexp.MustCompile(`Login failed for user|permission (was )?denied|not able to access the database|do(es)? not have permission`), bacvault.CodeExportDenied, bacvault.CodeSQLDenied, ""},
-}
-
 // exited is what the tool's own end means: nil for exit code 0, which proves nothing else.
 func exited(a action, err error, out *output) error {
 	if err == nil {
@@ -62,11 +35,14 @@ func exited(a action, err error, out *output) error {
 	if f.Class != "" {
 		full.Class = f.Class
 	}
+	if f.Next != "" {
+		full.Next = f.Next
+	}
 	full.Err, full.Exists = err, leftBehind(a)
 	return full
 }
 
-// classify finds the code and, where it differs from the code's, the class.
+// classify finds the code and, where they differ from the code's, class and advice.
 func classify(a action, lines []string) *bacvault.Failure {
 	failed := map[action]bacvault.Code{export: bacvault.CodeExportFailed, imprt: bacvault.CodeImportFailed}[a]
 	text := strings.Join(lines, "\n")
@@ -78,7 +54,7 @@ func classify(a action, lines []string) *bacvault.Failure {
 		if code == "" {
 			code = failed
 		}
-		return &bacvault.Failure{Code: code, Class: r.class}
+		return &bacvault.Failure{Code: code, Class: r.class, Next: r.next}
 	}
 	return &bacvault.Failure{Code: failed}
 }

@@ -38,7 +38,7 @@ func TestExportFailuresAreClassed(t *testing.T) {
 		"token expired": {exporting + "x\nLogin failed for user '<token-identified principal>'. Token is expired.",
 			bacvault.CodeExportFailed, bacvault.Retry, "expired"},
 		"network": {exporting + "Could not extract package from specified database. A network-related or instance-specific error occurred while establishing a connection to SQL Server. (provider: TCP Provider, error: 35 - An internal exception was caught)",
-			bacvault.CodeExportFailed, bacvault.Retry, "network-related"},
+			bacvault.CodeSQLUnreachable, bacvault.Retry, "network-related"},
 		"time-out": {"An unexpected failure occurred: Data plan execution failed with message Unable to reconnect to database: Execution Timeout Expired.\nUnhandled Exception: Microsoft.SqlServer.Dac.Data.DataException: x",
 			bacvault.CodeExportFailed, bacvault.Retry, "Execution Timeout Expired"},
 		"firewall": {exporting + "x\nCannot open server 'x' requested by the login. Client with IP address '1.2.3.4' is not allowed to access the server.",
@@ -51,8 +51,25 @@ func TestExportFailuresAreClassed(t *testing.T) {
 			bacvault.CodeToolKilled, bacvault.Retry, "OutOfMemory"},
 		"no ICU": {"Process terminated. Couldn't find a valid ICU package installed on the system.",
 			bacvault.CodeToolMissing, bacvault.Terminal, "ICU"},
-		"bad text in the data": {exporting + "The surrogate pair (0xDBA4, 0x69) is invalid.",
-			bacvault.CodeExportFailed, bacvault.Retry, "surrogate"},
+		"bad text in the data": {exporting + "The surrogate pair (0xDBA4, 0x69) is invalid. A high surrogate character (0xD800 - 0xDBFF) must always be paired.",
+			bacvault.CodeExportFailed, bacvault.Terminal, "surrogate"},
+		"external reference of a column": {"Error SQL71561: Error validating element [dbo].[t].[label]: Computed Column: [dbo].[t].[label] has an unresolved reference to object [DB].[dbo].[t].[label]. External references are not supported when creating a package from this platform.",
+			bacvault.CodeExportSchema, bacvault.Terminal, "[label]"},
+		"missing object": {exporting + "x\nError SQL71501: Error validating element [dbo].[hideObject]: Procedure: [dbo].[hideObject] has an unresolved reference to object [dbo].[checkRights].[1].",
+			bacvault.CodeExportSchema, bacvault.Terminal, "checkRights"},
+		"encrypted module": {"Error SQL71564: Error validating element [s].[p]: The element [s].[p] cannot be deployed as the script body is encrypted.",
+			bacvault.CodeExportSchema, bacvault.Terminal, "encrypted"},
+		"Windows user": {"Error SQL71564: The element User: [windows_user] has property AuthenticationType set to a value that is not supported in Microsoft Azure SQL Database v12.",
+			bacvault.CodeExportSchema, bacvault.Terminal, "windows_user"},
+		"a part too large for the release": {"*** An unexpected failure occurred: Stream was too long..",
+			bacvault.CodeExportFailed, bacvault.Terminal, "too long"},
+		"token of a long connection": {exporting + "x\nError SQL72014: Core Microsoft SqlClient Data Provider: Msg 37396, Level 16, State 1, Line 1 Query cannot be executed, access token is expired.",
+			bacvault.CodeExportFailed, bacvault.Retry, "expired"},
+		"no .NET": {"You must install or update .NET to run this application.", bacvault.CodeToolMissing, bacvault.Terminal, "install or update"},
+		"invariant mode": {"*** An unexpected failure occurred: Globalization Invariant Mode is not supported..",
+			bacvault.CodeToolMissing, bacvault.Terminal, "Invariant"},
+		"model in a file": {"*** An unexpected failure occurred: .NET Core should not be using a file backed model..",
+			bacvault.CodeExportFailed, bacvault.Retry, "file backed"},
 		"nothing said": {"", bacvault.CodeExportFailed, bacvault.Retry, "exit status 1"},
 		"a fault got over before the fatal one": {"*** Login failed for user '<token-identified principal>'. Token is expired.\n" + exporting + "x\nError SQL71626: The element 'xyz' is not supported.",
 			bacvault.CodeExportSchema, bacvault.Terminal, "xyz"},
@@ -70,34 +87,6 @@ func TestExportFailuresAreClassed(t *testing.T) {
 			if len(r.Tail) == 0 || r.Elapsed <= 0 || len(r.Warnings) > 0 {
 				t.Errorf("result beside the failure is empty: %+v", r)
 			}
-		})
-	}
-}
-
-func TestImportFailuresAreClassed(t *testing.T) {
-	const notEmpty = "Data cannot be imported into target because it contains one or more user objects. Import should be performed against a new, empty database."
-	for name, c := range map[string]struct {
-		err   string
-		code  bacvault.Code
-		class bacvault.Class
-	}{
-		"not empty":              {"*** Error importing database:" + notEmpty + "\nError SQL71659: " + notEmpty, bacvault.CodeImportNotEmpty, bacvault.Refused},
-		"not empty, older build": {importing + "Error SQL0: " + notEmpty, bacvault.CodeImportNotEmpty, bacvault.Refused},
-		"token expired":          {importing + "Error SQL72016: Login failed for user '<token-identified principal>'. Token is expired.", bacvault.CodeImportFailed, bacvault.Retry},
-		"SQL error": {importing + "Error SQL72014: Core Microsoft SqlClient Data Provider: Msg 2714, Level 16, State 5, Line 1 There is already an object named 'DF_x' in the database.",
-			bacvault.CodeImportFailed, bacvault.Terminal},
-		"script that holds telling words": {importing + "Error SQL72014: Msg 50000\nError SQL72045: Script execution error.  The executed script:\nRAISERROR('Login failed for user', 16, 1)",
-			bacvault.CodeImportFailed, bacvault.Terminal},
-		"damaged file":      {"*** Error importing database:Could not load package from 'x'.\nFile contains corrupted data.", bacvault.CodeImportFailed, bacvault.Terminal},
-		"login":             {importing + "Login failed for user 'x'.", bacvault.CodeSQLDenied, bacvault.Terminal},
-		"no way to master":  {importing + "Unable to connect to master or target server 'pocdb'. You must have a user with the same password in master or target server 'pocdb'.", bacvault.CodeImportFailed, bacvault.Retry},
-		"reference, import": {importing + "Error SQL71501: x has an unresolved reference", bacvault.CodeImportFailed, bacvault.Terminal},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			_, err := tool("print", dir, sqlpackage.Config{}, envErr+"="+c.err, envExit+"=1").Import(t.Context(), importSpec(dir))
-			wantFailure(t, err, c.code, c.class)
 		})
 	}
 }

@@ -3,6 +3,7 @@ package sqlpackage_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -43,5 +44,42 @@ func TestVersion(t *testing.T) {
 				t.Errorf("version is %q, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestCheckVersionNamesTheFaultsOfOldReleases(t *testing.T) {
+	for _, c := range []struct {
+		version string
+		ok      bool
+		words   []string
+	}{
+		{"170.5.96.0", true, nil},
+		{"170.5.96", true, nil},
+		{"170.10.0", true, nil},
+		{"stand-in for sqlpackage 171.0.1", true, nil},
+		{"170.5.95.99", false, []string{"170.5.95.99", "170.5.96", "VARBINARY(MAX)", "Stream was too long"}},
+		{"170.5", false, []string{"VARBINARY(MAX)"}},
+		{"170.4.83.3", false, []string{"VARBINARY(MAX)"}},
+		{"170.3.93", false, []string{"VARBINARY(MAX)"}},
+		{"170.2.70", false, []string{"silently leaves tables empty", "VARBINARY(MAX)"}},
+		{"19.1", false, []string{"silently"}},
+		{"hello", false, []string{"names no version", "170.5.96"}},
+		{"", false, []string{"names no version"}},
+	} {
+		ok, why := sqlpackage.CheckVersion(c.version)
+		if ok != c.ok || (why == "") != c.ok {
+			t.Errorf("%q: ok %t, why %q", c.version, ok, why)
+		}
+		for _, w := range c.words {
+			if !strings.Contains(why, w) {
+				t.Errorf("%q: %q does not say %q", c.version, why, w)
+			}
+		}
+		if !c.ok && strings.HasPrefix(c.version, "170.4") && strings.Contains(why, "silently") {
+			t.Errorf("%q: %q names a fault that it has repaired", c.version, why)
+		}
+	}
+	if ok, why := sqlpackage.CheckVersion(sqlpackage.MinVersion); !ok {
+		t.Errorf("the least version itself: %s", why)
 	}
 }
