@@ -49,7 +49,7 @@ fuzz:
 	done
 
 # Ours beside others as ratios: a table, and bench/out/latest.json. BENCH='-mib 64 -pairs 3' is a quick look.
-bench: $(AZURITE) $(AZCOPY) package
+bench: $(AZCOPY) build
 	@ldconfig -p | grep -q libsecret-1 || apt-get install -y libsecret-1-0
 	@command -v unzip >/dev/null || apt-get install -y unzip
 	$(GO) build -o .build/subject ./bench/subject

@@ -27,13 +27,13 @@ func main() {
 
 // bench is one run of the cases.
 type bench struct {
-	subject, azcopy, azurite, app string
-	source                        string // the real bacpac whose rows are repeated
-	out                           string // archives are kept here
-	scratch                       string // gone with this run
-	size                          int64
-	pairs                         int
-	words                         io.Writer
+	subject, azcopy, azurite, app, standin string
+	source                                 string // the real bacpac whose rows are repeated
+	out                                    string // archives are kept here
+	scratch                                string // gone with this run
+	size                                   int64
+	pairs                                  int
+	words                                  io.Writer
 }
 
 // run measures every case or those named by -only. A goal that is not met is a line in the table and no error; a case that
@@ -46,12 +46,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.StringVar(&b.azcopy, "azcopy", "bench/azcopy/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64", "azcopy's binary")
 	flags.StringVar(&b.azurite, "azurite", "standin/azurite", "folder that holds Azurite's node_modules")
 	flags.StringVar(&b.app, "app", ".build/app", "the packaged app")
+	flags.StringVar(&b.standin, "standin", ".build/standin", "the built stand-ins, one of which is sqlpackage")
 	flags.StringVar(&b.source, "source", "testdata/bacpacs/adventureworkslt-2025.bacpac", "bacpac whose rows are repeated")
 	flags.StringVar(&b.out, "out", "bench/out", "folder for results and made archives")
 	flags.IntVar(&b.pairs, "pairs", 6, "how often ours and each peer are measured in turn")
 	mib := flags.Int64("mib", 1024, "size of what is stored and of the rows that are verified")
 	large := flags.Int64("large-mib", 10240, "size of the rows of the largest archive that is verified")
-	only := flags.String("only", "store,sink,verify,memory,both,handler", "cases to measure")
+	whole := flags.Int64("backup-mib", 128, "size of the rows of the database of whole backups; the stand-in of SQL Server holds it in memory")
+	only := flags.String("only", "store,sink,verify,memory,both,handler,backup", "cases to measure")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -66,6 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	cases := map[string]func(context.Context) ([]row, error){
 		"store": b.store, "sink": b.sink, "verify": b.verify, "both": b.both, "handler": b.handler,
 		"memory": func(ctx context.Context) ([]row, error) { return b.memory(ctx, *large<<20) },
+		"backup": func(ctx context.Context) ([]row, error) { return b.backup(ctx, *whole<<20) },
 	}
 	head := fmt.Sprintf("%s, %d cores, %s, %s", time.Now().UTC().Format(time.RFC3339), runtime.GOMAXPROCS(0), runtime.Version(), load())
 	var rows []row
