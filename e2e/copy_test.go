@@ -25,7 +25,6 @@ func TestACopyThatCannotBeHad(t *testing.T) {
 		{name: "the right is denied", code: "sql.denied", rights: func(r roles.Table) roles.Table { return r.Without(roles.Backup, roles.SQLDBManager) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			settings := map[string]string{"BACVAULT_MAX_ATTEMPTS": "1"}
 			for k, v := range c.settings {
 				settings[k] = v

@@ -45,7 +45,6 @@ func TestABackupKilledAnywhereEndsRight(t *testing.T) {
 	points["while sqlpackage runs"] = nil
 	for name, fits := range shorten(points, "while sqlpackage runs", "as commit begins", "as commit ends", "as manifest ends", "after the event") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			a := start(t, protected(stack.Options{}))
 			a.misbehave(map[string]any{"action": "Export", "do": "slow", "seconds": 1, "times": 1})
 			killed := a.killAt(a.Backup, fits)
@@ -70,7 +69,6 @@ func TestARestoreKilledAnywhereEndsRight(t *testing.T) {
 	points["while sqlpackage runs"] = nil
 	for name, fits := range shorten(points, "while sqlpackage runs", "as import ends", "after the event") {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			a := start(t, protected(stack.Options{}))
 			a.backUp()
 			a.misbehave(map[string]any{"action": "Import", "do": "slow", "seconds": 1, "times": 1})

@@ -95,6 +95,7 @@ type azure struct {
 // start brings up a local Azure whose vault has a locked policy of 365 days, unless o says otherwise.
 func start(t *testing.T, o stack.Options) *azure {
 	t.Helper()
+	t.Parallel() // each has an Azure of its own
 	ctx := t.Context()
 	o.Dir, o.Root, o.SQLPackage, o.Store = t.TempDir(), appRoot, sqlpackage, store
 	if o.Databases == nil {

@@ -103,7 +103,6 @@ func TestEveryRightIsNeeded(t *testing.T) {
 			continue
 		}
 		t.Run(nameOf(g.Principal)+" without "+strings.ReplaceAll(g.Action, "/", "|"), func(t *testing.T) {
-			t.Parallel()
 			why := startWithout(t, g).troubleOfANight()
 			switch doubt, ok := inDoubt[g.Action]; {
 			case ok && why != "":
