@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/azuresql"
@@ -85,9 +82,20 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, allowUnverified bool) 
 	return out, nil
 }
 
+// toolVersion gives the tool's version. One with known faults is refused, unless the settings let it degrade the backup.
 func (a *App) toolVersion(ctx context.Context) (version, weakness string, err error) {
 	version, err = a.tool.Version(ctx)
-	return version, "", err
+	if err != nil {
+		return version, "", err
+	}
+	ok, why := sqlpackage.CheckVersion(version)
+	switch {
+	case ok:
+		return version, "", nil
+	case a.cfg.AllowOldTool == "yes":
+		return version, "An old sqlpackage was allowed: " + why, nil
+	}
+	return version, "", bacvault.Fail(bacvault.CodeToolOld, "%s", why)
 }
 
 // freeBytes is what an unprivileged process may still write below a folder.
@@ -117,17 +125,8 @@ func (v backupVault) Stage(ctx context.Context, blob string, r io.ReaderAt, size
 	return staged{v.App, s}, err
 }
 
-// ReadBack fetches into a file without a name: what the store hands out need not be kept.
-func (v backupVault) ReadBack(ctx context.Context, blob string, size int64) (sum string, err error) {
-	f, err := os.CreateTemp(v.cfg.WorkDir, "read-back-")
-	if err != nil {
-		return "", fmt.Errorf("make a file to read back into: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := os.Remove(f.Name()); err != nil {
-		return "", fmt.Errorf("take the name off the file to read back into: %w", err)
-	}
-	return v.vault.Fetch(ctx, blob, f, size, nil)
+func (v backupVault) ReadBack(ctx context.Context, blob string, size int64) (string, error) {
+	return v.vault.ReadBack(ctx, blob, size, nil)
 }
 
 func (v backupVault) PutManifest(ctx context.Context, m bacvault.Manifest) error {
