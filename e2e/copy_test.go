@@ -127,3 +127,34 @@ func TestCopiesByTheManagementPlane(t *testing.T) {
 	a.noLeftovers()
 	a.oneBackup(1)
 }
+
+// Row-level security hides rows from the export and from the count alike: only an identity that sees all that is stored may go on.
+func TestRowLevelSecurityAndMaskedColumns(t *testing.T) {
+	a := start(t, protected(stack.Options{}))
+	if err := a.SQL.SetFilters("DB", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	ev := a.backUp()
+	if len(ev.Data.Findings) == 0 || !strings.Contains(strings.Join(ev.Data.Findings, " "), "sees every row") {
+		t.Errorf("findings %q", ev.Data.Findings)
+	}
+	if err := a.SQL.SetFilters("DB", 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	a.send("backup-requests", "r2", backupRequest("r2", "DB", "2026-11-24T03:00:00Z", map[string]any{}))
+	// The copy's owner may unmask; a reader of the live database may not.
+	if ev := a.event(completed, "r2"); ev.Data.AlreadyDone {
+		t.Error("nothing was done")
+	}
+	live, err := a.StartBackup(t.Context(), map[string]string{"BACVAULT_CONSISTENCY": "live"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Backup.Drain()
+	defer live.Close()
+	a.send("backup-requests", "r3", backupRequest("r3", "DB", "2026-11-24T04:00:00Z", nil))
+	if f := a.event(failed, "r3").Data.Failure; f.Code != "preflight.filtered" || !strings.Contains(f.Detail, "masked") {
+		t.Errorf("the event says %+v", f)
+	}
+	a.oneBackup(2)
+}

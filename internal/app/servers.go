@@ -88,6 +88,10 @@ func (s *server) Count(ctx context.Context, database string) (bacvault.Rows, err
 	return s.sql.Count(ctx, database)
 }
 
+func (s *server) Statistics(ctx context.Context, database string) (bacvault.Rows, error) {
+	return s.sql.Tables(ctx, database)
+}
+
 func (s *server) Preflight(ctx context.Context, database string) (backup.Facts, error) {
 	f, err := s.sql.Preflight(ctx, database)
 	return backup.Facts(f), err

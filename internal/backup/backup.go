@@ -18,6 +18,8 @@ type Server interface {
 	Drop(ctx context.Context, database string) error
 	Exists(ctx context.Context, database string) (bool, error)
 	Count(ctx context.Context, database string) (bacvault.Rows, error)
+	// Statistics gives the rows that the server has stored, whoever may see them.
+	Statistics(ctx context.Context, database string) (bacvault.Rows, error)
 	Preflight(ctx context.Context, database string) (Facts, error)
 	// Fingerprint gives one for each table that has one, and says what they leave out.
 	Fingerprint(ctx context.Context, database string, tables []bacvault.Table) (of map[bacvault.Table]string, leftOut []string, err error)
@@ -199,6 +201,7 @@ type run struct {
 	copied   string // the copy's name, once we may have made it
 	exported string // the database that the export reads
 	reads    bacvault.Consistency
+	policies int // enabled row-level security policies
 	posture  bacvault.Posture
 	weakness []string // of the posture, as it was judged last
 	degraded []string // of all else

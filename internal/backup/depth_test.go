@@ -161,3 +161,20 @@ func TestWhatTheToolAndThePreflightSayIsTold(t *testing.T) {
 		t.Errorf("failure %+v after %d exports", f, s.count["export"])
 	}
 }
+
+func TestRowLevelSecurityIsRefusedUnlessTheIdentitySeesEveryRow(t *testing.T) {
+	w := newWorld(t)
+	s := newSide(w)
+	s.facts.SecurityPolicies = 2
+	w.hidden = bacvault.Rows{tabA: 5}
+	_, err := deep(t, s, func(*backup.Backup) {})
+	if f := bacvault.AsFailure(err, ""); f.Code != bacvault.CodeFiltered || s.count["export"] != 0 || !strings.Contains(f.Detail, "dbo.a") {
+		t.Errorf("failure %+v after %d exports", f, s.count["export"])
+	}
+	s = newSide(newWorld(t))
+	s.facts.SecurityPolicies = 2
+	res, err := deep(t, s, func(*backup.Backup) {})
+	if err != nil || len(res.Findings) != 1 || !strings.Contains(res.Findings[0], "sees every row") {
+		t.Errorf("error %v, findings %q", err, res.Findings)
+	}
+}

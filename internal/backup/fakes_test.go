@@ -41,6 +41,11 @@ func (s *side) Count(_ context.Context, name string) (rows bacvault.Rows, err er
 	return rows, err
 }
 
+func (s *side) Statistics(_ context.Context, name string) (rows bacvault.Rows, err error) {
+	err = s.call("statistics", func() error { rows = s.w.stored(name); return nil })
+	return rows, err
+}
+
 func (s *side) Preflight(context.Context, string) (backup.Facts, error) {
 	return s.facts, s.call("preflight", func() error { return nil })
 }

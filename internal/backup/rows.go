@@ -16,10 +16,29 @@ func (r *run) count(ctx context.Context) (err error) {
 	if len(r.source) == 0 {
 		return bacvault.Fail(bacvault.CodeVerifyRows, "the identity sees no table in %s: an archive would be compared with nothing", r.exported)
 	}
+	if r.policies > 0 {
+		if err := r.seesEveryRow(ctx); err != nil {
+			return err
+		}
+	}
 	if r.Fingerprint != "" {
 		r.prints, r.leftOut, err = r.Server.Fingerprint(ctx, r.exported, r.source.Tables())
 	}
 	return err
+}
+
+// seesEveryRow tells an identity that row-level security filters from one that is exempt. A filter hides rows from the
+// export and from our count alike, so that both agree; the partition statistics count what is stored.
+func (r *run) seesEveryRow(ctx context.Context) error {
+	stored, err := r.Server.Statistics(ctx, r.exported)
+	if err != nil {
+		return err
+	}
+	if hidden := bacvault.Compare(stored, r.source); len(hidden) > 0 {
+		return bacvault.Fail(bacvault.CodeFiltered, "%d row-level security policies are enabled in %s, and this identity does not see every row: %s", r.policies, r.exported, bacvault.Describe(hidden))
+	}
+	r.findings = append(r.findings, fmt.Sprintf("%d row-level security policies are enabled; this identity sees every row that is stored.", r.policies))
+	return nil
 }
 
 // countAfter brackets a live export: what others wrote meanwhile shows as a difference of the two counts.

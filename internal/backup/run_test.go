@@ -173,7 +173,6 @@ func TestBackupRefusesBeforeAnythingIsStored(t *testing.T) {
 		}, bacvault.CodeGateUnlocked, bacvault.StageCommit, "commit#1"},
 		{"no SELECT", func(s *side) { s.facts.CanSelect = false }, bacvault.CodeSQLDenied, bacvault.StagePreflight, "export#1"},
 		{"no VIEW DEFINITION", func(s *side) { s.facts.CanViewDefinition = false }, bacvault.CodeSQLDenied, bacvault.StagePreflight, "export#1"},
-		{"row-level security", func(s *side) { s.facts.SecurityPolicies = 1 }, bacvault.CodeFiltered, bacvault.StagePreflight, "export#1"},
 		{"masked columns", func(s *side) { s.facts.MaskedColumns = 2 }, bacvault.CodeFiltered, bacvault.StagePreflight, "export#1"},
 		{"a full disk", func(s *side) { s.free = 1999 }, bacvault.CodeDiskFull, bacvault.StagePreflight, "export#1"},
 		{"no archive", func(s *side) { s.file = &none }, bacvault.CodeExportFailed, bacvault.StageExport, "stage#1"},

@@ -168,8 +168,6 @@ func (r *run) preflight(ctx context.Context) error {
 		return bacvault.Fail(bacvault.CodeSQLDenied, "the identity may not read all of %s (SELECT %t, VIEW DEFINITION %t): rows would be missing silently", r.exported, f.CanSelect, f.CanViewDefinition)
 	case len(f.Unsupported) > 0:
 		return bacvault.Fail(bacvault.CodeUnsupported, "%s holds what a bacpac cannot: %s", r.exported, firstOf(f.Unsupported))
-	case f.SecurityPolicies > 0:
-		return bacvault.Fail(bacvault.CodeFiltered, "%d row-level security policies are enabled in %s: rows would be missing silently", f.SecurityPolicies, r.exported)
 	case f.MaskedColumns > 0 && !f.Unmask:
 		return bacvault.Fail(bacvault.CodeFiltered, "%d columns of %s are masked for this identity: values would be wrong silently", f.MaskedColumns, r.exported)
 	}
@@ -184,7 +182,7 @@ func (r *run) preflight(ctx context.Context) error {
 	if need := 2 * f.UsedBytes; free < need {
 		return bacvault.Fail(bacvault.CodeDiskFull, "%s has %d MiB free, the export of %d MiB may need %d MiB", r.WorkDir, free>>20, f.UsedBytes>>20, need>>20)
 	}
-	r.findings = append(r.findings, f.Warnings...)
+	r.findings, r.policies = append(r.findings, f.Warnings...), f.SecurityPolicies
 	var weakness string
 	r.tool, weakness, err = r.Tool(ctx)
 	if weakness != "" {

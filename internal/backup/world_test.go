@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,7 @@ func write(t *testing.T, file string) {
 type world struct {
 	mu        sync.Mutex
 	databases map[string]bacvault.Rows
+	hidden    bacvault.Rows // what row-level security hides from the identity
 	blobs     map[string]backup.Stored
 	manifests map[string][]byte
 	pending   map[string][]byte
@@ -61,6 +63,15 @@ func newWorld(t *testing.T) *world {
 		databases: map[string]bacvault.Rows{"db": {tabA: 3, tabB: 0}}, blobs: map[string]backup.Stored{},
 		manifests: map[string][]byte{}, pending: map[string][]byte{}, now: slot.Time(), workDir: t.TempDir(),
 	}
+}
+
+// stored is what lies in a database, and Count what the identity sees of it.
+func (w *world) stored(name string) bacvault.Rows {
+	rows := maps.Clone(w.databases[name])
+	for t, n := range w.hidden {
+		rows[t] += n
+	}
+	return rows
 }
 
 // lapse is what the store does with a dead run's lease.
