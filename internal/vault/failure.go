@@ -61,6 +61,14 @@ func (v *Vault) failure(ctx context.Context, c call, err error) error {
 func (v *Vault) classify(c call, err error) *bacvault.Failure {
 	where := fmt.Sprintf("%s in container %s of account %s", c.doing, v.container, v.account)
 	switch status := statusOf(err); {
+	case bloberror.HasCode(err, bloberror.LeaseIDMissing, bloberror.LeaseAlreadyPresent):
+		f := bacvault.Fail(c.code, "%s: another program holds a lease on this name (%s)", where, brief(err))
+		f.Next = "Find out who leases blobs in the vault, for bacvault does not; break the lease with az storage blob lease break."
+		return f
+	case bloberror.HasCode(err, "ContainerImmutabilityPolicyLocked", "ContainerHasLegalHold", bloberror.ImmutabilityPolicyDeleteOnLockedPolicy):
+		f := bacvault.Fail(c.code, "%s: the container's policy forbids this call, which is none of ours (%s)", where, brief(err))
+		f.Class, f.Next = bacvault.Terminal, "Nothing here deletes a container or a policy: look for a proxy between this host and the store, and report the fault."
+		return f
 	case status == http.StatusPreconditionFailed && c.code == bacvault.CodeVaultRead:
 		return bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob changed while it was read (%s)", where, brief(err))
 	case taken(err):
@@ -78,20 +86,29 @@ func (v *Vault) classify(c call, err error) *bacvault.Failure {
 	case status == http.StatusNotFound:
 		return bacvault.Fail(bacvault.CodeVaultMissing, "%s: there is no such blob (%s)", where, brief(err))
 	case bloberror.HasCode(err, bloberror.BlobArchived, bloberror.BlobBeingRehydrated):
-		return bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob is archived (%s)", where, brief(err))
-	case bloberror.HasCode(err, bloberror.InvalidBlobOrBlock):
-		f := bacvault.Fail(c.code, "%s: uncommitted blocks that another program left under this name have ids of another length (%s)", where, brief(err))
-		f.Class, f.Next = bacvault.Terminal, "Request a backup for another slot; the store drops the old blocks a week after the last one was written."
+		f := bacvault.Fail(bacvault.CodeVaultRead, "%s: the blob is archived (%s)", where, brief(err))
+		f.Class, f.Next = bacvault.Refused, "Set the blob's tier to Hot, wait until it is rehydrated (hours), and ask again."
 		return f
+	case bloberror.HasCode(err, bloberror.InvalidBlobOrBlock):
+		return leftBlocks(c, "%s: uncommitted blocks that another program left under this name have ids of another length (%s)", where, brief(err))
+	case bloberror.HasCode(err, bloberror.BlockCountExceedsLimit):
+		return leftBlocks(c, "%s: more uncommitted blocks lie under this name than the store takes (%s)", where, brief(err))
 	}
 	return bacvault.Fail(c.code, "%s: %s", where, brief(err))
+}
+
+// leftBlocks is a name that can't be used until the store forgets what was left under it.
+func leftBlocks(c call, format string, args ...any) *bacvault.Failure {
+	f := bacvault.Fail(c.code, format, args...)
+	f.Class, f.Next = bacvault.Terminal, "Request a backup for another slot; the store drops the old blocks a week after the last one was written."
+	return f
 }
 
 // taken says that the name is in use. Which of the codes wins when a protected blob exists and If-None-Match: * was sent is
 // not documented; all mean the same to us. UnauthorizedBlobOverwrite is a 403: who may only create meets it.
 func taken(err error) bool {
 	return bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.BlobImmutableDueToPolicy, "BlobImmutableDueToLegalHold",
-		"BlobHasBeenModified", bloberror.UnauthorizedBlobOverwrite) || statusOf(err) == http.StatusPreconditionFailed
+		"BlobHasBeenModified", bloberror.UnauthorizedBlobOverwrite, bloberror.ConditionNotMet)
 }
 
 // absent says that a blob is not there. A HEAD's 404 may come without a code, so the status decides; a container that is

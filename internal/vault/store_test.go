@@ -48,6 +48,8 @@ type store struct {
 	calls   []string
 	headers map[string]http.Header
 	lists   []string
+	// versioned makes the store that of version-level immutability: an overwrite is a new version, not an error.
+	versioned bool
 	// before may answer in the store's place, after may spoil the answer of what took effect; true means answered.
 	before, after func(w http.ResponseWriter, r *http.Request, call string) bool
 }
@@ -120,7 +122,7 @@ func (s *store) serve(w *httptest.ResponseRecorder, r *http.Request, name string
 	}
 	switch key := r.Method + " " + q.Get("comp"); key {
 	case "PUT block":
-		if s.blobs[name] != nil {
+		if s.blobs[name] != nil && !s.versioned {
 			refuse(w, 409, "BlobImmutableDueToPolicy")
 			return
 		}
@@ -167,7 +169,7 @@ func (s *store) serve(w *httptest.ResponseRecorder, r *http.Request, name string
 
 // create is Put Blob and Put Block List over a locked policy: a name is written once.
 func (s *store) create(w *httptest.ResponseRecorder, r *http.Request, name string, data []byte) {
-	if s.blobs[name] != nil {
+	if s.blobs[name] != nil && (!s.versioned || r.Header.Get("If-None-Match") == "*") {
 		if r.Header.Get("If-None-Match") == "*" {
 			refuse(w, 409, "BlobAlreadyExists")
 		} else {
