@@ -19,7 +19,7 @@ import (
 const (
 	mib = 1 << 20
 	// memory bounds the block buffers of one transfer.
-	memory = 64 * mib
+	memory = 40 * mib
 	// defaultBlock is large enough for Azure's high-throughput block blobs (more than 4 MiB) and small enough to fail cheaply.
 	defaultBlock   = 8 * mib
 	defaultWorkers = 8
