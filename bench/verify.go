@@ -59,7 +59,7 @@ func (b *bench) memory(ctx context.Context, large int64) ([]row, error) {
 		return nil, err
 	}
 	var ours, peer []cost
-	for i := range 3 {
+	for i := range b.pairs {
 		a, err := b.ours(ctx, nil, fmt.Sprintf("rows %d\n", big.Rows), "verify", big.Path)
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (b *bench) memory(ctx context.Context, large int64) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(b.words, "memory, round %d of 3: %.1f MiB and %.1f MiB, %.1f s\n", i+1, a.Peak, p.Peak, a.Wall)
+		fmt.Fprintf(b.words, "memory, round %d of %d: %.1f MiB and %.1f MiB, %.1f s\n", i+1, b.pairs, a.Peak, p.Peak, a.Wall)
 		ours, peer = append(ours, a), append(peer, p)
 	}
 	return []row{versus("verify "+size(large)+" of rows: peak memory", "MiB", "ours with 10 MiB of rows", 1.25, ours, peer, peak)}, nil
