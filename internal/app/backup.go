@@ -48,12 +48,12 @@ func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
 	}, time.Now())
 }
 
-func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(string)) error {
-	return func(ctx context.Context, database, file, workDir string, report func(string)) error {
-		_, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
+func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(string)) ([]string, error) {
+	return func(ctx context.Context, database, file, workDir string, report func(string)) ([]string, error) {
+		res, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
 			Address: srv.address, Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(l.Text) },
 		})
-		return err
+		return res.Warnings, err
 	}
 }
 

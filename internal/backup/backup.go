@@ -99,7 +99,8 @@ type Backup struct {
 	// Posture observes the vault's immutability; Judge says whether it is enough, and why it passed if it only just did.
 	Posture func(ctx context.Context) (bacvault.Posture, error)
 	Judge   func(p bacvault.Posture) (degraded []string, f *bacvault.Failure)
-	Export  func(ctx context.Context, database, file, workDir string, report func(note string)) error
+	// Export runs sqlpackage and gives the warnings that it printed.
+	Export func(ctx context.Context, database, file, workDir string, report func(note string)) (warnings []string, err error)
 	// Verify reads the whole archive and counts each table's rows.
 	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error)
 

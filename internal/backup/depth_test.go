@@ -150,8 +150,9 @@ func TestWhatTheToolAndThePreflightSayIsTold(t *testing.T) {
 	s := newSide(newWorld(t))
 	s.weakness = "sqlpackage 162 is old"
 	s.facts.Warnings = []string{"table dbo.heap has no clustered index"}
+	s.warnings = []string{"*** may be slow"}
 	res, err := deep(t, s, func(*backup.Backup) {})
-	if err != nil || len(res.Findings) != 1 || len(res.Manifest.Degraded) != 1 || res.Manifest.Degraded[0] != s.weakness {
+	if err != nil || len(res.Findings) != 2 || len(res.Manifest.Degraded) != 1 || res.Manifest.Degraded[0] != s.weakness {
 		t.Fatalf("error %v, findings %q, degraded %q", err, res.Findings, res.Manifest.Degraded)
 	}
 	s = newSide(newWorld(t))

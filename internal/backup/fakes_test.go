@@ -51,9 +51,9 @@ func (s *side) Preflight(context.Context, string) (backup.Facts, error) {
 }
 
 // export writes the rows that the database has as the archive.
-func (s *side) export(_ context.Context, database, file, _ string, report func(string)) error {
+func (s *side) export(_ context.Context, database, file, _ string, report func(string)) ([]string, error) {
 	report("Exporting")
-	return s.call("export", func() error {
+	return s.warnings, s.call("export", func() error {
 		rows := s.w.databases[database]
 		if s.archive != nil {
 			rows = s.archive

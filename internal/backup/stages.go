@@ -221,9 +221,12 @@ func (r *run) workDir() string {
 // export runs sqlpackage. Its exit code 0 proves nothing yet.
 func (r *run) export(ctx context.Context) error {
 	path := filepath.Join(r.dir, r.slot.Stamp()+".partial.bacpac")
-	err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.report(bacvault.StageExport, false, 0, note) })
+	warnings, err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.report(bacvault.StageExport, false, 0, note) })
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		r.findings = append(r.findings, "sqlpackage: "+w)
 	}
 	f, err := os.Open(path)
 	if err != nil {

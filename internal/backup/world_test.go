@@ -116,6 +116,7 @@ type side struct {
 
 	unverified map[bacvault.Table]string
 	weakness   string
+	warnings   []string
 	rotten     bool // the store hands out other bytes than it took
 }
 
