@@ -16,7 +16,7 @@ up: build
 	@exec .build/standin up --bacpac '$(BACPAC)'
 
 test: $(AZURITE) lint
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -parallel 4 ./...
 
 lint:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi

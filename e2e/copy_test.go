@@ -63,11 +63,15 @@ func TestWithoutACopyTheLiveDatabaseIsExportedDegraded(t *testing.T) {
 }
 
 // A copy that a killed run left long ago is dropped with the next night; a young one, and a database that only looks like
-// one, stay.
+// one, stay. The night's first database is at work meanwhile: its own copies would wait for another night.
 func TestTheNightClearsLeftCopies(t *testing.T) {
-	old := bacvault.CopyName("DB", bacvault.SlotAt(occurrence.AddDate(0, 0, -3)))
-	young := bacvault.CopyName("DB", bacvault.SlotAt(occurrence.AddDate(0, 0, -1)))
-	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_JANITOR_AFTER": "3s", "SQL_DATABASE_NAME": "DB"}}))
+	old := bacvault.CopyName("Later", bacvault.SlotAt(occurrence.AddDate(0, 0, -3)))
+	young := bacvault.CopyName("Later", bacvault.SlotAt(occurrence.AddDate(0, 0, -1)))
+	a := start(t, protected(stack.Options{
+		Databases: map[string]string{"DB": pubs, "Later": pubs},
+		Settings:  map[string]string{"BACVAULT_JANITOR_AFTER": "3s", "SQL_DATABASE_NAME": "DB,Later"},
+	}))
+	a.misbehave(map[string]any{"action": "Export", "do": "slow", "seconds": 3, "times": 1})
 	for _, name := range []string{old, "DB_bacvault_copy_"} {
 		if err := a.SQL.Copy("DB", name, roles.Backup, "", ""); err != nil {
 			t.Fatal(err)
