@@ -42,13 +42,13 @@ soak: $(AZURITE) fuzz
 	$(GO) test -race -tags soak -timeout 30m -run 'Killed|EveryRight|Large' -count=1 ./e2e
 
 fuzz:
-	@set -e; for pkg in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "fuzz $$pkg $$f $(FUZZ)"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$pkg; \
+	@set -e; n=0; for pkg in $$($(GO) list ./...); do \
+	  list=$$($(GO) test -list '^Fuzz' $$pkg); \
+	  for f in $$(printf '%s\n' "$$list" | sed -n '/^Fuzz/p'); do \
+	    echo "fuzz $$pkg $$f $(FUZZ)"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$pkg; n=$$((n+1)); \
 	  done; \
-	done
+	done; echo "$$n fuzz targets"; [ "$$n" -gt 0 ]
 
-# Ours beside others as ratios: a table, and bench/out/latest.json. BENCH='-mib 64 -pairs 3' is a quick look.
 bench: $(AZCOPY) build
 	@ldconfig -p | grep -q libsecret-1 || apt-get install -y libsecret-1-0
 	@command -v unzip >/dev/null || apt-get install -y unzip
