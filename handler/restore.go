@@ -33,7 +33,10 @@ func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 }
 
 func (h *handler) restoreOrDrill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.EventData, error) {
-	if req.Kind == bacvault.KindDrill {
+	switch req.Kind {
+	case bacvault.KindPromote:
+		return bacvault.EventData{Server: req.Server, Database: req.Name}, bacvault.Fail(bacvault.CodeRequestMalformed, "field \"kind\": this release can't promote yet")
+	case bacvault.KindDrill:
 		p, err := h.app.Drill(ctx, req)
 		return bacvault.EventData{Server: req.Server, Database: req.Name, Slot: &p.Slot, Proof: &p}, err
 	}

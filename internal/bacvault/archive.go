@@ -10,6 +10,8 @@ type Archive struct {
 	Rows Rows
 	// Unverified are the tables whose rows the walk could not be sure of, each with the reason; they are not in Rows.
 	Unverified map[Table]string
+	// Schema is what the archive's model says.
+	Schema Schema
 }
 
 // Without gives the rows without some tables.

@@ -60,6 +60,14 @@ const (
 	CodeVaultRead     Code = "vault.read"
 
 	CodeRestoreRows Code = "restore.rows_differ"
+
+	CodeDrillBlind Code = "drill.blind"
+
+	CodePromoteUnproven  Code = "promote.unproven"
+	CodePromoteGeo       Code = "promote.geo_replicated"
+	CodePromoteImmutable Code = "promote.immutable_retention"
+	CodePromoteChanged   Code = "promote.changed"
+	CodePromoteFailed    Code = "promote.failed"
 )
 
 type codeInfo struct {
@@ -124,6 +132,14 @@ var codes = map[Code]codeInfo{
 	CodeVaultRead:     {Retry, "The store did not answer the read; it is tried again."},
 
 	CodeRestoreRows: {Terminal, "The restored database is kept for inspection; do not put it into service."},
+
+	CodeDrillBlind: {Terminal, "The verification let a damaged archive pass: trust no verdict of this release until it is mended."},
+
+	CodePromoteUnproven:  {Refused, "Restore again and let it reconcile, or force it with a reason."},
+	CodePromoteGeo:       {Refused, "End the geo-replication of the database, or put the restored one into service by hand."},
+	CodePromoteImmutable: {Refused, "The live database has immutable long-term retention, which would stay with the old one; put the restored one into service by hand."},
+	CodePromoteChanged:   {Refused, "The names are not as this promotion left them; ask for a plan and read it."},
+	CodePromoteFailed:    {Retry, "Send the same request again: it goes on where it broke off. Or undo it."},
 }
 
 // Codes lists every code, sorted.

@@ -16,6 +16,8 @@ const (
 	BackupOverdue       EventType = "bacvault.backup.overdue.v1"
 	RestoreCompleted    EventType = "bacvault.restore.completed.v1"
 	RestoreFailed       EventType = "bacvault.restore.failed.v1"
+	PromoteCompleted    EventType = "bacvault.promote.completed.v1"
+	PromoteFailed       EventType = "bacvault.promote.failed.v1"
 	DrillPassed         EventType = "bacvault.drill.passed.v1"
 	DrillFailed         EventType = "bacvault.drill.failed.v1"
 	ImmutabilityDrifted EventType = "bacvault.immutability.drifted.v1"
@@ -54,9 +56,11 @@ type EventData struct {
 	Target       *Database       `json:"target,omitempty"`
 	TargetState  string          `json:"targetState,omitempty"`
 	Tables       []TableCheck    `json:"tables,omitempty"`
+	Objects      []ObjectCheck   `json:"objects,omitempty"`
 	Findings     []string        `json:"findings,omitempty"`
 	Stages       []StageTime     `json:"stages,omitempty"`
 	Proof        *Proof          `json:"proof,omitempty"`
+	Promotion    *Promotion      `json:"promotion,omitempty"`
 	Failure      *FailureData    `json:"failure,omitempty"`
 	Request      json.RawMessage `json:"request,omitempty"`
 }
@@ -67,6 +71,8 @@ type TableCheck struct {
 	Source   *int64 `json:"rowsSource,omitempty"`
 	Archive  *int64 `json:"rowsArchive,omitempty"`
 	Restored *int64 `json:"rowsRestored,omitempty"`
+	// Fingerprint is "equal" or "differs" where the manifest has one of this table.
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // FailureData is a Failure as an event carries it.

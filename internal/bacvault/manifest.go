@@ -24,9 +24,11 @@ const (
 type Manifest struct {
 	Schema string `json:"schema"`
 	Database
-	Slot        Slot          `json:"slot"`
-	Blob        Blob          `json:"blob"`
-	Consistency Consistency   `json:"consistency"`
+	Slot        Slot        `json:"slot"`
+	Blob        Blob        `json:"blob"`
+	Consistency Consistency `json:"consistency"`
+	// Source is the database as it stood when it was backed up; absent in manifests of releases before it was recorded.
+	Source      *SourceState  `json:"source,omitempty"`
 	Tables      []TableRows   `json:"tables"`
 	Posture     Posture       `json:"posture"`
 	ProtectedTo time.Time     `json:"protectedUntil"`
@@ -45,6 +47,17 @@ type Blob struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	ETag   string `json:"etag,omitempty"`
+}
+
+// SourceState is what a restore needs to know of the database beside its rows. MaxSizeBytes is in bytes; what the server did
+// not say is empty or 0.
+type SourceState struct {
+	Collation          string `json:"collation,omitempty"`
+	CompatibilityLevel int    `json:"compatibilityLevel,omitempty"`
+	Edition            string `json:"edition,omitempty"`
+	// ServiceObjective is ElasticPool for a database in a pool.
+	ServiceObjective string `json:"serviceObjective,omitempty"`
+	MaxSizeBytes     int64  `json:"maxSizeBytes,omitempty"`
 }
 
 // TableRows is one table's rows on each side that was counted.
@@ -160,20 +173,3 @@ func DecodeStrict(b []byte, v any) error {
 	}
 	return nil
 }
-
-// Proof is what a drill wrote beside the backup that it restored.
-type Proof struct {
-	Schema string `json:"schema"`
-	Database
-	Slot       Slot         `json:"slot"`
-	Blob       string       `json:"blob"`
-	Passed     bool         `json:"passed"`
-	At         time.Time    `json:"at"`
-	RestoreSec float64      `json:"restoreSeconds"`
-	Tables     int          `json:"tables"`
-	Rows       int64        `json:"rows"`
-	Different  []Difference `json:"different,omitempty"`
-}
-
-// ProofSchema names the proof's form.
-const ProofSchema = "bacvault.proof.v1"

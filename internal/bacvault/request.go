@@ -59,6 +59,7 @@ type RestoreKind string
 const (
 	KindRestore RestoreKind = "restore"
 	KindDrill   RestoreKind = "drill"
+	KindPromote RestoreKind = "promote"
 )
 
 // RestoreRequest asks for a backup to be brought back as a new database. Exactly one of Backup, At, Slot, Blob and
@@ -67,7 +68,7 @@ type RestoreRequest struct {
 	Envelope
 	Kind RestoreKind `json:"kind,omitempty"`
 	Database
-	// Backup is "latest" or "latest-proven".
+	// Backup is a word of Choices.
 	Backup string     `json:"backup,omitempty"`
 	At     *time.Time `json:"at,omitempty"`
 	Slot   *Slot      `json:"slot,omitempty"`
@@ -79,6 +80,24 @@ type RestoreRequest struct {
 	ServiceObjective string `json:"serviceObjective,omitempty"`
 	Edition          string `json:"edition,omitempty"`
 	MaxSizeGB        int    `json:"maxSizeGb,omitempty"`
+
+	// Action is for a promotion alone, whose target is the restored database; Force goes on without a passed reconciliation
+	// and then needs a reason.
+	Action PromoteAction `json:"action,omitempty"`
+	Force  bool          `json:"force,omitempty"`
+}
+
+// The words that choose a backup. A random one is the same at each delivery of one request.
+const (
+	ChooseLatest       = "latest"
+	ChooseLatestProven = "latest-proven"
+	ChooseOldest       = "oldest"
+	ChooseRandom       = "random"
+)
+
+// Choices lists the words that choose a backup.
+func Choices() []string {
+	return []string{ChooseLatest, ChooseLatestProven, ChooseOldest, ChooseRandom}
 }
 
 // Delivery is what the broker says of the message that a request came in.
@@ -122,8 +141,11 @@ func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
 	if r.Kind == "" {
 		r.Kind = KindRestore
 	}
-	if !slices.Contains([]RestoreKind{KindRestore, KindDrill}, r.Kind) {
-		return r, malformed("kind", "%q is not restore or drill", r.Kind)
+	if !slices.Contains([]RestoreKind{KindRestore, KindDrill, KindPromote}, r.Kind) {
+		return r, malformed("kind", "%q is not restore, drill or promote", r.Kind)
+	}
+	if err := r.checkAction(); err != nil {
+		return r, err
 	}
 	if err := r.Database.check(); err != nil {
 		return r, err
@@ -138,10 +160,10 @@ func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
 		return r, malformed("backup", "only one of backup, at, slot, blob and backupFileName may be given")
 	}
 	if chosen == 0 {
-		r.Backup = "latest"
+		r.Backup = ChooseLatest
 	}
-	if r.Backup != "" && r.Backup != "latest" && r.Backup != "latest-proven" {
-		return r, malformed("backup", "%q is not latest or latest-proven", r.Backup)
+	if r.Backup != "" && !slices.Contains(Choices(), r.Backup) {
+		return r, malformed("backup", "%q is not one of %s", r.Backup, strings.Join(Choices(), ", "))
 	}
 	if r.TargetDatabase == "" {
 		r.TargetDatabase = r.Name + "_RESTORE"
@@ -153,6 +175,23 @@ func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
 		return r, malformed("maxSizeGb", "%d is negative", r.MaxSizeGB)
 	}
 	return r, nil
+}
+
+// checkAction: what belongs to a promotion stands in a promotion alone.
+func (r RestoreRequest) checkAction() error {
+	switch {
+	case r.Kind != KindPromote && r.Action != "":
+		return malformed("action", "belongs to a promotion")
+	case r.Kind != KindPromote && r.Force:
+		return malformed("force", "belongs to a promotion")
+	case r.Kind != KindPromote:
+		return nil
+	case !slices.Contains([]PromoteAction{PromotePlan, PromoteApply, PromoteUndo}, r.Action):
+		return malformed("action", "%q is not plan, apply or undo", r.Action)
+	case r.Force && r.Reason == "":
+		return malformed("reason", "is missing: who forces a promotion says why")
+	}
+	return nil
 }
 
 // maxName is SQL Server's limit for an identifier (sysname).
