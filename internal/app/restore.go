@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
-	"github.com/bacvault/bacvault/internal/drill"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/state"
@@ -29,26 +28,6 @@ func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}
 	return r.Run(ctx, req)
-}
-
-// Drill proves one backup.
-func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error) {
-	srv, err := a.server(req.Server)
-	if err != nil {
-		return bacvault.Proof{}, err
-	}
-	d := drill.Drill{
-		Restore: func(ctx context.Context, req bacvault.RestoreRequest) (drill.Restored, error) {
-			res, err := a.Restore(ctx, req)
-			out := drill.Restored{Blob: res.Blob.Name, Tables: res.Tables}
-			if res.Slot != nil {
-				out.Slot = *res.Slot
-			}
-			return out, err
-		},
-		Drop: srv.sql.Drop, PutProof: a.vault.PutProof, Now: time.Now,
-	}
-	return d.Run(ctx, req)
 }
 
 func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Import, report func(string)) error {
