@@ -21,6 +21,8 @@ const (
 	DrillPassed         EventType = "bacvault.drill.passed.v1"
 	DrillFailed         EventType = "bacvault.drill.failed.v1"
 	ImmutabilityDrifted EventType = "bacvault.immutability.drifted.v1"
+	FindingRaised       EventType = "bacvault.finding.raised.v1"
+	FindingCleared      EventType = "bacvault.finding.cleared.v1"
 	RequestRejected     EventType = "bacvault.request.rejected.v1"
 	RequestDeadlettered EventType = "bacvault.request.deadlettered.v1"
 )
@@ -61,6 +63,7 @@ type EventData struct {
 	Stages       []StageTime     `json:"stages,omitempty"`
 	Proof        *Proof          `json:"proof,omitempty"`
 	Promotion    *Promotion      `json:"promotion,omitempty"`
+	Finding      *Finding        `json:"finding,omitempty"`
 	Failure      *FailureData    `json:"failure,omitempty"`
 	Request      json.RawMessage `json:"request,omitempty"`
 }
