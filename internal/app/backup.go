@@ -72,7 +72,7 @@ func walk(ctx context.Context, r io.ReaderAt, size int64, allowUnverified bool) 
 	if err != nil {
 		return bacvault.Archive{}, err
 	}
-	out := bacvault.Archive{Rows: rep.Rows(), Unverified: map[bacvault.Table]string{}}
+	out := bacvault.Archive{Rows: rep.Rows(), Unverified: map[bacvault.Table]string{}, Schema: rep.Schema}
 	for _, t := range rep.Tables {
 		if t.Verdict != bacpac.VerdictOK {
 			out.Unverified[t.Table] = t.Why

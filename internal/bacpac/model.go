@@ -23,6 +23,7 @@ type ModelInfo struct {
 // model is the schema, so far as it decides the form of rows.
 type model struct {
 	info   ModelInfo
+	schema bacvault.Schema
 	tables []*table
 	alias  map[string]*typeSpec // by bracketed name
 	clr    map[string]bool      // user-defined CLR types, by bracketed name
@@ -67,21 +68,23 @@ const maxColumns = 30_000
 
 // modelReader is where readModel stands. What is nil is not open.
 type modelReader struct {
-	m     *model
-	table *table
-	col   *column
-	alias *typeSpec
+	m      *model
+	schema schemaReader
+	table  *table
+	col    *column
+	alias  *typeSpec
 }
 
 // readModel reads model.xml. Only top-level tables have data; views, table types and functions hold column elements too,
 // so it goes by nesting.
 func readModel(r io.Reader, lim xmlLimits) (*model, error) {
 	m := &model{alias: map[string]*typeSpec{}, clr: map[string]bool{}, info: ModelInfo{Objects: map[string]int{}}}
-	rd := &modelReader{m: m}
+	rd := &modelReader{m: m, schema: newSchemaReader()}
 	if err := scanXML(r, lim, rd.open, nil); err != nil {
 		return nil, err
 	}
-	m.info.Tables = len(m.tables)
+	m.info.Tables, m.schema = len(m.tables), rd.schema.done()
+	m.info.Collation = m.schema.Collation
 	seen := make(map[bacvault.Table]bool, len(m.tables))
 	for _, t := range m.tables {
 		if seen[t.Table] {
@@ -115,8 +118,12 @@ func (rd *modelReader) open(path []element) error {
 	case "SqlUserDefinedDataType":
 		return rd.inSpec(path[depthTop:], here, rd.alias)
 	case "SqlDatabaseOptions":
-		if len(path) == depthTop+1 && here.tag == "Property" && here.attr("Name") == "Collation" {
-			rd.m.info.Collation = here.attr("Value")
+		if len(path) == depthTop+1 && here.tag == "Property" {
+			rd.schema.option(here.attr("Name"), here.attr("Value"))
+		}
+	case "SqlUser":
+		if len(path) == depthTop+1 {
+			rd.schema.inUser(here)
 		}
 	}
 	return nil
@@ -124,6 +131,7 @@ func (rd *modelReader) open(path []element) error {
 
 func (rd *modelReader) openTop(here element) error {
 	rd.table, rd.col, rd.alias = nil, nil, nil
+	rd.schema.top(here)
 	name := here.attr("Name")
 	switch here.attr("Type") {
 	case "SqlTable":

@@ -30,6 +30,7 @@ type Report struct {
 	Tables     []TableReport // in the order of the model
 	Origin     Origin
 	Model      ModelInfo
+	Schema     bacvault.Schema
 	Bytes      int64    // of data parts, uncompressed
 	Unverified []string // "dbo.T: column c: type json"
 	Notes      []string // what a person may want to know, and what is no proof of anything broken
@@ -98,7 +99,7 @@ func verify(src *source, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	report.Origin, report.Model = pkg.origin, pkg.model.info
+	report.Origin, report.Model, report.Schema = pkg.origin, pkg.model.info, pkg.model.schema
 	if err := pkg.origin.check(pkg.model); err != nil {
 		return report, err
 	}
