@@ -15,6 +15,11 @@ import (
 
 // Restore brings one backup back.
 func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error) {
+	return a.restoreWith(ctx, req, nil)
+}
+
+// restoreWith lets a drill add to the run before it begins.
+func (a *App) restoreWith(ctx context.Context, req bacvault.RestoreRequest, add func(*restore.Restore)) (restore.Result, error) {
 	srv, err := a.server(req.Server)
 	if err != nil {
 		return restore.Result{}, err
@@ -26,6 +31,9 @@ func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore
 		Server: restoreServer{srv}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
 		Import: a.importArchive(srv), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
 		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
+	if add != nil {
+		add(r)
 	}
 	return r.Run(ctx, req)
 }

@@ -76,7 +76,10 @@ type Restore struct {
 	Protects func(server, database string) bool
 	// Verify reads the whole archive and counts each table's rows.
 	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error)
-	Import func(ctx context.Context, i Import, report func(note string)) error
+	// Examine, where it is set, looks at the verified archive before it is imported: a drill tries damaged copies of it. m is
+	// nil for an old file without a manifest.
+	Examine func(ctx context.Context, f *os.File, size int64, m *bacvault.Manifest, a bacvault.Archive) error
+	Import  func(ctx context.Context, i Import, report func(note string)) error
 
 	ServiceObjective string // where the request names none
 	MaxSizeGB        int    // likewise
