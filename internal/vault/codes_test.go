@@ -48,7 +48,7 @@ func TestRefusalsOfTheStoreAreClassed(t *testing.T) {
 	} {
 		t.Run(c.code+" "+strings.Fields(c.during)[0], func(t *testing.T) {
 			t.Parallel()
-			v, s := open(t, vault.Config{})
+			v, s := open(t, vault.Config{NoProgress: time.Second})
 			s.blobs["read"] = &object{data: []byte("abc")}
 			s.before = func(w http.ResponseWriter, _ *http.Request, call string) bool {
 				hit := strings.HasPrefix(call, c.during) && !strings.HasPrefix(call, "GET blocklist")

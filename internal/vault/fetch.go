@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -19,15 +18,15 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// rangeTries is how often one range is asked for when its body breaks off; azcore repeats only up to the answer's headers.
-const rangeTries = 4
-
 // Fetch reads a blob of exactly size bytes into f by parallel ranges of one version (ETag), and gives the SHA-256 of what
-// came, in lower-case hex: comparing it with the manifest's is for the caller. progress gets the bytes that are hashed and
-// written, never going down; it may be nil. An archived blob is refused with the command that brings it back.
+// came, in lower-case hex: comparing it with the manifest's is for the caller. It takes the file's whole room first, so that a
+// full disk is told before anything comes (preflight.disk). A passing fault stops nothing that has landed: only what is missing
+// is asked for again, until nothing has come for Config.NoProgress. A blob that is not the same version any more is vault.read.
+// progress gets the bytes that are hashed and written, never going down; it may be nil. An archived blob is refused with the
+// command that brings it back.
 func (v *Vault) Fetch(ctx context.Context, name string, f *os.File, size int64, progress func(int64)) (sha256 string, err error) {
-	// A hole of the full size: ranges land in any order. What is refused leaves the file alone.
-	return v.fetch(ctx, "fetch", name, size, func() (io.WriterAt, error) { return f, f.Truncate(size) }, progress)
+	// Ranges land in any order. What is refused leaves the file alone.
+	return v.fetch(ctx, "fetch", name, size, func() (io.WriterAt, error) { return f, preallocate(f, size) }, progress)
 }
 
 // ReadBack reads a blob of exactly size bytes as Fetch does, and keeps nothing of it but the SHA-256.
@@ -159,45 +158,6 @@ func (f *fetcher) get(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
-	c := reading("%s %s at byte %d", f.doing, f.name, off)
-	var err error
-	for try := range rangeTries {
-		if try > 0 {
-			if err := pause(ctx, time.Duration(try)*500*time.Millisecond); err != nil {
-				return err
-			}
-		}
-		var answered bool
-		if answered, err = f.tryRange(ctx, off, buf); err == nil || !answered {
-			break
-		}
-	}
-	if err != nil {
-		return f.v.failure(ctx, c, err)
-	}
-	return nil
-}
-
-// tryRange asks once. answered says that the fault came after the answer's headers, so that azcore did not repeat it.
-func (f *fetcher) tryRange(ctx context.Context, off int64, buf []byte) (answered bool, err error) {
-	resp, err := f.client.DownloadStream(ctx, &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: off, Count: int64(len(buf))},
-		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &f.etag}},
-	})
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, resp.Body.Close()) }()
-	if resp.ContentLength == nil || *resp.ContentLength != int64(len(buf)) {
-		return true, fmt.Errorf("the answer does not have the %d bytes that were asked for", len(buf))
-	}
-	if _, err := io.ReadFull(resp.Body, buf); err != nil {
-		return true, fmt.Errorf("the answer broke off: %w", err)
-	}
-	return true, nil
 }
 
 // hash takes the ranges that landed, in order, and lets their buffers go.

@@ -35,6 +35,7 @@ type Config struct {
 	// Concurrency is the number of blocks in flight and BlockSize their size in bytes; 0 fits both to the blob's size.
 	Concurrency, BlockSize int
 	// NoProgress bounds one try of one block or call, 0 is two minutes: without it azcore waits for a hung connection for ever.
+	// A fetch gives up when nothing of a range came for as long.
 	NoProgress time.Duration
 	// Transport is for tests; nil is a client of its own with as many idle connections as blocks in flight.
 	Transport policy.Transporter
@@ -101,12 +102,17 @@ func passing(resp *http.Response, err error) bool {
 	if err != nil {
 		return true
 	}
-	switch resp.StatusCode {
+	if resp.StatusCode == http.StatusBadRequest {
+		return slices.Contains([]string{"Crc64Mismatch", "Md5Mismatch"}, resp.Header.Get("x-ms-error-code"))
+	}
+	return passingStatus(resp.StatusCode)
+}
+
+func passingStatus(code int) bool {
+	switch code {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
-	case http.StatusBadRequest:
-		return slices.Contains([]string{"Crc64Mismatch", "Md5Mismatch"}, resp.Header.Get("x-ms-error-code"))
 	}
 	return false
 }

@@ -70,6 +70,7 @@ func (c *counter) Do(r *http.Request) (*http.Response, error) {
 		c.carry(int64(len(c.block)))
 		c.now.Add(-int64(len(c.block)))
 		resp.StatusCode = 206
+		resp.Header.Set("ETag", `"e"`)
 		resp.Header.Set("Content-Length", "8388608")
 		resp.Body = io.NopCloser(io.LimitReader(zeroReader{}, int64(len(c.block))))
 	}
