@@ -50,6 +50,8 @@ type Management struct {
 	cfg    ManagementConfig
 	reads  *armsql.DatabasesClient
 	writes *armsql.DatabasesClient // never tries again by itself: a PUT whose answer was lost may have been taken
+
+	retention retentionPlane
 }
 
 // NewManagement checks the configuration; it calls nobody yet.
@@ -67,22 +69,25 @@ func NewManagement(cfg ManagementConfig) (*Management, error) {
 		cfg.Poll = 5 * time.Second
 	}
 	m := &Management{cfg: cfg}
-	for _, c := range []struct {
-		into    **armsql.DatabasesClient
-		retries int32
-	}{{&m.reads, 3}, {&m.writes, -1}} {
-		// Registering resource providers is no business of ours; the policy would ask for it on some refusals.
-		opts := &arm.ClientOptions{DisableRPRegistration: true, ClientOptions: policy.ClientOptions{
-			Transport: cfg.Transport, Cloud: cfg.cloud(),
-			Retry: policy.RetryOptions{MaxRetries: c.retries, TryTimeout: tryTimeout, RetryDelay: min(cfg.Poll, 4*time.Second)},
-		}}
-		client, err := armsql.NewDatabasesClient(cfg.SubscriptionID, credential{cfg.Credential}, opts)
-		if err != nil {
-			return nil, fmt.Errorf("azuresql: management plane: %w", err)
-		}
-		*c.into = client
+	cred := credential{cfg.Credential}
+	reads, writes := cfg.options(3), cfg.options(-1)
+	var errs [3]error
+	m.reads, errs[0] = armsql.NewDatabasesClient(cfg.SubscriptionID, cred, reads)
+	m.writes, errs[1] = armsql.NewDatabasesClient(cfg.SubscriptionID, cred, writes)
+	m.retention, errs[2] = newRetentionPlane(cfg.SubscriptionID, cred, reads, writes)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("azuresql: management plane: %w", err)
 	}
 	return m, nil
+}
+
+// options are those of every client. Registering resource providers is no business of ours; the policy would ask for it on some
+// refusals.
+func (c ManagementConfig) options(retries int32) *arm.ClientOptions {
+	return &arm.ClientOptions{DisableRPRegistration: true, ClientOptions: policy.ClientOptions{
+		Transport: c.Transport, Cloud: c.cloud(),
+		Retry: policy.RetryOptions{MaxRetries: retries, TryTimeout: tryTimeout, RetryDelay: min(c.Poll, 4*time.Second)},
+	}}
 }
 
 func (c ManagementConfig) cloud() cloud.Configuration {

@@ -54,6 +54,17 @@ var managementCodes = map[string]bacvault.Code{
 	"ElasticPoolTierCombinationInvalid": bacvault.CodeSQLRefused,
 	"RequestDisallowedByPolicy":         bacvault.CodeSQLRefused, // an Azure Policy of the owner
 	"ScopeLocked":                       bacvault.CodeSQLRefused, // a management lock
+
+	// of retention policies
+	"InvalidBackupRetentionPeriod":                                 bacvault.CodeSQLRefused,
+	"InvalidDiffBackupIntervalHours":                               bacvault.CodeSQLRefused,
+	"FeatureDisabledOnSelectedEdition":                             bacvault.CodeSQLRefused,
+	"LongTermRetentionPolicyNotSupported":                          bacvault.CodeSQLRefused,
+	"LongTermRetentionPolicyInvalid":                               bacvault.CodeSQLRefused,
+	"LongTermRetentionMissingWeekOfYear":                           bacvault.CodeSQLRefused,
+	"LtrConfigPolicyUnsupportedIfAutoPauseEnabled":                 bacvault.CodeSQLRefused,
+	"LTRNotSupportedForPerDBCMK":                                   bacvault.CodeSQLRefused,
+	"DatabaseNamedReplicaBackupRetentionConfigurationNotSupported": bacvault.CodeSQLRefused,
 }
 
 const codeNameTaken = "RemoteDatabaseExists"

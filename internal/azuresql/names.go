@@ -36,8 +36,9 @@ func checkName(db string) error {
 // Statements lists every statement that the product sends, with its words in braces.
 func Statements() []string {
 	return []string{
-		stmtDatabase, stmtDatabases, stmtCreateCopy, stmtCreateCopyAs, stmtDrop,
+		stmtDatabase, stmtDatabases, stmtCreateCopy, stmtCreateCopyAs, stmtDrop, stmtRename, stmtScale,
 		stmtTables, stmtCount, stmtUsedBytes, stmtRights, stmtFilters, stmtHealth,
 		stmtTableKinds, stmtColumnKinds, stmtHeaps, stmtReferences, stmtUnprinted, stmtFingerprint,
+		stmtSize, stmtGeoLinks, stmtPrincipals, stmtObjects,
 	}
 }

@@ -12,6 +12,9 @@ const (
 	// stmtCreateCopyAs also sets the copy's service objective; {objective} is checked against a closed character set.
 	stmtCreateCopyAs = `CREATE DATABASE {target} AS COPY OF {source} (SERVICE_OBJECTIVE = '{objective}');`
 	stmtDrop         = `DROP DATABASE {name};`
+	stmtRename       = `ALTER DATABASE {name} MODIFY NAME = {to};`
+	// stmtScale names the maximum size too: without it the server takes the edition's own.
+	stmtScale = `ALTER DATABASE {name} MODIFY (EDITION = '{edition}', SERVICE_OBJECTIVE = '{objective}', MAXSIZE = {size});`
 
 	// in the database
 
@@ -41,4 +44,12 @@ const (
 	stmtUnprinted = `SELECT s.name, t.name, c.name, COALESCE(TYPE_NAME(c.system_type_id), y.name), y.name, c.generated_always_type FROM sys.columns AS c JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id JOIN sys.types AS y ON y.user_type_id = c.user_type_id WHERE t.is_ms_shipped = 0 AND (y.name IN (N'json', N'vector') OR TYPE_NAME(c.system_type_id) IN (N'text', N'ntext', N'image', N'xml', N'timestamp') OR (y.is_assembly_type = 1 AND y.name <> N'hierarchyid') OR c.generated_always_type <> 0) ORDER BY s.name, t.name, c.column_id;`
 	// stmtFingerprint does not see the order of rows. An empty table has no checksum.
 	stmtFingerprint = `SELECT COUNT_BIG(*), CHECKSUM_AGG(BINARY_CHECKSUM(*)) FROM {table};`
+
+	stmtSize = `SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Edition') AS nvarchar(128)), CAST(DATABASEPROPERTYEX(DB_NAME(), 'ServiceObjective') AS nvarchar(128)), CAST(DATABASEPROPERTYEX(DB_NAME(), 'MaxSizeInBytes') AS bigint);`
+	// stmtGeoLinks counts the links of geo-replication, which a rename ends at.
+	stmtGeoLinks = `SELECT COUNT_BIG(*) FROM sys.dm_geo_replication_link_status;`
+	// stmtPrincipals leaves out fixed roles and what every database has (dbo, guest, sys, INFORMATION_SCHEMA).
+	stmtPrincipals = `SELECT p.name FROM sys.database_principals AS p WHERE p.type IN ('S', 'U', 'G', 'E', 'X', 'R', 'A') AND p.is_fixed_role = 0 AND p.principal_id > 4 ORDER BY p.name;`
+	// stmtObjects counts by kind, in the words of bacvault.ObjectKind; objects of a table type are no objects of their own.
+	stmtObjects = `SELECT k.kind, COUNT_BIG(*) FROM (SELECT CASE o.type WHEN 'U' THEN 'tables' WHEN 'V' THEN 'views' WHEN 'P' THEN 'procedures' WHEN 'FN' THEN 'functions' WHEN 'IF' THEN 'functions' WHEN 'TF' THEN 'functions' WHEN 'TR' THEN 'triggers' WHEN 'SO' THEN 'sequences' WHEN 'SN' THEN 'synonyms' WHEN 'PK' THEN 'primary keys' WHEN 'UQ' THEN 'unique constraints' WHEN 'F' THEN 'foreign keys' WHEN 'C' THEN 'check constraints' WHEN 'D' THEN 'default constraints' WHEN 'SP' THEN 'security policies' END AS kind FROM sys.objects AS o WHERE o.is_ms_shipped = 0 AND NOT EXISTS (SELECT * FROM sys.table_types AS tt WHERE tt.type_table_object_id = o.parent_object_id) UNION ALL SELECT 'indexes' FROM sys.indexes AS i JOIN sys.objects AS o ON o.object_id = i.object_id WHERE o.is_ms_shipped = 0 AND o.type IN ('U', 'V') AND i.type > 0 AND i.is_primary_key = 0 AND i.is_unique_constraint = 0 UNION ALL SELECT 'triggers' FROM sys.triggers AS g WHERE g.parent_class = 0 AND g.is_ms_shipped = 0 UNION ALL SELECT 'user types' FROM sys.types AS y WHERE y.is_user_defined = 1) AS k WHERE k.kind IS NOT NULL GROUP BY k.kind ORDER BY k.kind;`
 )
