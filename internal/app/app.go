@@ -49,7 +49,7 @@ func New(c config.Config, o Options) (*App, error) {
 	if a.bus, err = bus.New(bus.Config{Namespace: c.BusNamespace, Credential: cred, ConnectionString: c.BusEmulator}); err != nil {
 		return nil, err
 	}
-	if a.vault, err = vault.New(vault.Config{ContainerURL: c.VaultURL(), Credential: cred}); err != nil {
+	if a.vault, err = vault.New(vault.Config{ContainerURL: c.VaultURL(), Credential: cred, NoProgress: c.StoreStallTimeout}); err != nil {
 		return nil, err
 	}
 	if a.gate, err = gate.New(gate.Config{

@@ -40,16 +40,17 @@ type Config struct {
 	ReadBack         string
 	AllowOldTool     string
 
-	Consistency   string
-	CopyObjective string
-	CopyTimeout   time.Duration
-	RunTimeout    time.Duration
-	StallTimeout  time.Duration
-	MaxAttempts   int
-	RetryDelay    time.Duration
-	LeaseSeconds  int
-	OverdueAfter  time.Duration
-	AccessTier    string
+	Consistency       string
+	CopyObjective     string
+	CopyTimeout       time.Duration
+	RunTimeout        time.Duration
+	StallTimeout      time.Duration
+	StoreStallTimeout time.Duration
+	MaxAttempts       int
+	RetryDelay        time.Duration
+	LeaseSeconds      int
+	OverdueAfter      time.Duration
+	AccessTier        string
 
 	SQLPackage     string
 	WorkDir        string

@@ -124,6 +124,8 @@ func Settings() []Setting {
 			set: duration(func(c *Config) *time.Duration { return &c.RunTimeout })},
 		{Name: "BACVAULT_STALL_TIMEOUT", Default: "30m", Doc: "sqlpackage is ended after this long without output, growth or CPU.",
 			set: duration(func(c *Config) *time.Duration { return &c.StallTimeout })},
+		{Name: "BACVAULT_STORE_STALL_TIMEOUT", Default: "2m", Doc: "One try of a call to the vault, or of a block, is ended after this long; a fetch gives up when nothing came for as long.",
+			set: duration(func(c *Config) *time.Duration { return &c.StoreStallTimeout })},
 		{Name: "BACVAULT_MAX_ATTEMPTS", Default: "4", Doc: "Attempts at one request when the fault is a passing one.",
 			set: number(1, 100, func(c *Config) *int { return &c.MaxAttempts })},
 		{Name: "BACVAULT_RETRY_DELAY", Default: "5m", Doc: "Wait before the second attempt; doubled for each further one.",
