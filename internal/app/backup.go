@@ -109,6 +109,22 @@ func freeBytes(dir string) (int64, error) {
 
 // The adapters return concrete types and the runs name small interfaces: what lies between is here, and nothing else.
 
+// Source joins what master says of a database and what it says of itself.
+func (s *server) Source(ctx context.Context, database string) (bacvault.SourceState, error) {
+	info, there, err := s.sql.Exists(ctx, database)
+	if err == nil && !there {
+		err = bacvault.Fail(bacvault.CodeSQLNotFound, "there is no database %s on %s, or this identity does not see it", database, s.name)
+	}
+	if err != nil {
+		return bacvault.SourceState{}, err
+	}
+	size, err := s.sql.Size(ctx, database)
+	return bacvault.SourceState{
+		Collation: info.Collation, CompatibilityLevel: info.Compatibility, Edition: size.Edition, ServiceObjective: size.Objective,
+		MaxSizeBytes: max(size.MaxSizeBytes, 0), // negative: the edition has no maximum
+	}, err
+}
+
 type backupVault struct{ *App }
 
 func (v backupVault) Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error) {

@@ -21,6 +21,8 @@ type Server interface {
 	// Statistics gives the rows that the server has stored, whoever may see them.
 	Statistics(ctx context.Context, database string) (bacvault.Rows, error)
 	Preflight(ctx context.Context, database string) (Facts, error)
+	// Source tells what a restore needs to know of the database beside its rows; with an error, as far as it was read.
+	Source(ctx context.Context, database string) (bacvault.SourceState, error)
 	// Fingerprint gives one for each table that has one, and says what they leave out.
 	Fingerprint(ctx context.Context, database string, tables []bacvault.Table) (of map[bacvault.Table]string, leftOut []string, err error)
 }
@@ -139,6 +141,7 @@ const cleanLimit = 2 * time.Minute
 // at whatever step, running the same request again ends right.
 func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Result, err error) {
 	r := &run{Backup: b, req: req, id: b.NewRun(), slot: *req.Slot}
+	r.stages = bacvault.Stages{Now: b.Now, Report: b.Report, About: r.about, Left: r.left}
 
 	done, err := r.admit(ctx)
 	if err != nil || done {
@@ -170,19 +173,19 @@ func (b *Backup) Run(ctx context.Context, req bacvault.BackupRequest) (res Resul
 		{bacvault.StageVerify, r.verifyAndStage},
 		{bacvault.StageCommit, r.commit},
 	} {
-		if err := r.stage(ctx, step.stage, step.do); err != nil {
+		if err := r.stages.Do(ctx, step.stage, step.do); err != nil {
 			return Result{}, err
 		}
 	}
 	if r.pending.Transfer.ReadBack == readBackFull {
-		if err := r.stage(ctx, bacvault.StageReadBack, r.readBack); err != nil {
+		if err := r.stages.Do(ctx, bacvault.StageReadBack, r.readBack); err != nil {
 			return Result{}, err
 		}
 	}
 	// The blob is there for good: its manifest is written even if the run is being stopped.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
 	defer cancel()
-	if err := r.stage(last, bacvault.StageManifest, r.finish); err != nil {
+	if err := r.stages.Do(last, bacvault.StageManifest, r.finish); err != nil {
 		return Result{}, err
 	}
 	return r.result, nil
@@ -207,6 +210,7 @@ type run struct {
 	weakness []string // of the posture, as it was judged last
 	degraded []string // of all else
 	findings []string
+	state    *bacvault.SourceState // nil: it could not be read
 	source   bacvault.Rows
 	after    bacvault.Rows // after a live export
 	prints   map[bacvault.Table]string
@@ -220,38 +224,11 @@ type run struct {
 	sent     bool // a commit was sent: until its answer is known, the blob may be there
 	stored   Stored
 	pending  bacvault.Manifest
-	stages   []bacvault.StageTime
+	stages   bacvault.Stages
 }
 
-// now is in UTC: the manifest and the state container are read far from here.
-func (r *run) now() time.Time { return r.Now().UTC() }
-
-// stage runs one step, tells its start and end, and names it in the failure.
-func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
-	if err := context.Cause(ctx); err != nil {
-		return r.failure(ctx, err, s)
-	}
-	start := r.now()
-	r.report(s, false, 0, "")
-	err := do(ctx)
-	end := r.now()
-	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
-	if err != nil {
-		f := r.failure(ctx, err, s)
-		r.report(s, true, end.Sub(start), f.Error())
-		return f
-	}
-	r.report(s, true, end.Sub(start), "")
-	return nil
-}
-
-// failure says where it happened and what exists now. A lost lease ends the context: the cause is then the truth, and what
-// the step says only a symptom.
-func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvault.Failure {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	f := bacvault.AsFailure(err, s)
+// left says what exists now, and gives up what a lost lease has given to others.
+func (r *run) left(f *bacvault.Failure) {
 	if f.Exists == "" {
 		f.Exists = r.exists()
 	}
@@ -261,14 +238,12 @@ func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvaul
 			f.Exists += "; the copy " + r.copied + " is left to whoever holds the lease now, or to the next attempt"
 		}
 	}
-	return f
 }
 
-func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
-	r.Report(bacvault.Progress{
+func (r *run) about() bacvault.Progress {
+	return bacvault.Progress{
 		Run: r.id, Kind: "backup", Database: r.req.Database, Slot: &r.slot, Request: r.req.ID, Attempt: r.req.Attempt,
-		Stage: s, Done: done, Elapsed: took, Note: note, At: r.now(),
-	})
+	}
 }
 
 // exists says what a failed run leaves in the vault.

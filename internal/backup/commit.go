@@ -73,10 +73,10 @@ func (r *run) prepare() bacvault.Manifest {
 	m := bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
 		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
-		Consistency: r.reads, Posture: r.posture, Degraded: slices.Concat(r.weakness, r.degraded),
+		Consistency: r.reads, Source: r.state, Posture: r.posture, Degraded: slices.Concat(r.weakness, r.degraded),
 		Transfer: bacvault.Transfer{Seconds: r.took.Seconds(), ReadBack: readBackOff},
 		Tool:     bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
-		Request: r.req.Origin(), Stages: r.stages, Tables: []bacvault.TableRows{},
+		Request: r.req.Origin(), Stages: r.stages.Times, Tables: []bacvault.TableRows{},
 	}
 	if r.ReadBack {
 		m.Transfer.ReadBack = readBackFull
@@ -135,34 +135,24 @@ func (r *run) readBack(ctx context.Context) error {
 	return f
 }
 
-// clean runs whatever happened, on a context that outlives the run's: the copy, the work folder, the prepared manifest,
-// then the lease.
+// clean runs whatever happened: the copy, the work folder, the prepared manifest, then the lease.
 func (r *run) clean(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-	defer cancel()
-	start := r.now()
-	r.report(bacvault.StageClean, false, 0, "")
-	var errs []error
-	if r.copied != "" && !r.lost {
-		errs = append(errs, wrap("drop the copy "+r.copied, r.Server.Drop(ctx, r.copied)))
-	}
-	if r.file != nil {
-		errs = append(errs, r.file.Close())
-	}
-	if r.dir != "" && !r.lost {
-		errs = append(errs, wrap("empty the work folder", os.RemoveAll(r.dir)))
-	}
-	if r.result.Manifest.Schema != "" {
-		errs = append(errs, wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)))
-	}
-	errs = append(errs, wrap("release the lease", r.held.Release(ctx)))
-	err := errors.Join(errs...)
-	note := ""
-	if err != nil {
-		note = err.Error()
-	}
-	r.report(bacvault.StageClean, true, r.now().Sub(start), note)
-	return err
+	return r.stages.Clean(ctx, cleanLimit, func(ctx context.Context) error {
+		var errs []error
+		if r.copied != "" && !r.lost {
+			errs = append(errs, wrap("drop the copy "+r.copied, r.Server.Drop(ctx, r.copied)))
+		}
+		if r.file != nil {
+			errs = append(errs, r.file.Close())
+		}
+		if r.dir != "" && !r.lost {
+			errs = append(errs, wrap("empty the work folder", os.RemoveAll(r.dir)))
+		}
+		if r.result.Manifest.Schema != "" {
+			errs = append(errs, wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)))
+		}
+		return errors.Join(append(errs, wrap("release the lease", r.held.Release(ctx)))...)
+	})
 }
 
 func wrap(what string, err error) error {

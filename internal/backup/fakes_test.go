@@ -50,6 +50,19 @@ func (s *side) Preflight(context.Context, string) (backup.Facts, error) {
 	return s.facts, s.call("preflight", func() error { return nil })
 }
 
+// stateOf is what the live database alone says of itself.
+var stateOf = bacvault.SourceState{Collation: "Latin1_General_100_CI_AS", CompatibilityLevel: 170, Edition: "Standard", ServiceObjective: "S9", MaxSizeBytes: 250 << 30}
+
+func (s *side) Source(_ context.Context, name string) (state bacvault.SourceState, err error) {
+	err = s.call("source", func() error {
+		if name == "db" {
+			state = stateOf
+		}
+		return nil
+	})
+	return state, err
+}
+
 // export writes the rows that the database has as the archive.
 func (s *side) export(_ context.Context, database, file, _ string, report func(string)) ([]string, error) {
 	report("Exporting")

@@ -65,9 +65,9 @@ func (r *run) verifyAndStage(ctx context.Context) error {
 		return r.sameRows()
 	})
 	g.Go(func() (err error) {
-		start := r.now()
+		start := r.Now()
 		r.staged, err = r.Vault.Stage(ctx, r.req.BlobName(r.slot), r.file, r.size)
-		r.took = r.now().Sub(start)
+		r.took = r.Now().Sub(start)
 		return err
 	})
 	if err := g.Wait(); err != nil {

@@ -78,7 +78,7 @@ func TestBackupDoesEachStepInItsOrder(t *testing.T) {
 	}
 	want := []string{
 		"manifest#1", "acquire#1", "manifest#2", "head#1", // admitted, leased, nothing there
-		"posture#1", "exists#1", "copy#1", "preflight#1", "version#1",
+		"posture#1", "exists#1", "copy#1", "preflight#1", "source#1", "version#1",
 		"count#1", "export#1", // counted before it is exported: the copy stands still
 		"verify#1", "stage#1",
 		"posture#2", "savePending#1", "held#1", "commit#1", // all is asked again before the point of no return
@@ -91,6 +91,9 @@ func TestBackupDoesEachStepInItsOrder(t *testing.T) {
 	complete(t, w, res)
 	if res.AlreadyDone || len(res.Findings) > 0 {
 		t.Errorf("already done %t, findings %v", res.AlreadyDone, res.Findings)
+	}
+	if d := cmp.Diff(&stateOf, res.Manifest.Source); d != "" {
+		t.Errorf("the source in the manifest: %s", d)
 	}
 	if got := res.Manifest.Rows(); got[tabA] != 3 {
 		t.Errorf("the archive has %d rows: the live database was exported, not the copy", got[tabA])

@@ -13,7 +13,7 @@ import (
 
 // admit refuses a database that is not ours to protect, and ends the run where the slot's manifest is already there.
 func (r *run) admit(ctx context.Context) (done bool, err error) {
-	err = r.stage(ctx, bacvault.StageAdmit, func(ctx context.Context) error {
+	err = r.stages.Do(ctx, bacvault.StageAdmit, func(ctx context.Context) error {
 		if !r.Protects(r.req.Server, r.req.Name) {
 			return bacvault.Fail(bacvault.CodeRequestUnknownDB, "%s is not a database that this app protects", r.req.Database)
 		}
@@ -52,7 +52,7 @@ func (r *run) alreadyDone(ctx context.Context) (bool, error) {
 func (r *run) lease(ctx context.Context) (context.Context, error) {
 	leased := ctx
 	var busy *Busy // no failure of the stage: another run is at work, which is as it should be
-	err := r.stage(ctx, bacvault.StageLease, func(ctx context.Context) error {
+	err := r.stages.Do(ctx, bacvault.StageLease, func(ctx context.Context) error {
 		c, l, by, err := r.State.Acquire(ctx, r.req.Database, Holder{Run: r.id, Request: r.req.ID, Slot: r.slot})
 		if err != nil {
 			return err
@@ -79,18 +79,18 @@ func (r *run) adopt(ctx context.Context) (done bool, err error) {
 		}
 	}()
 	if done, err = r.alreadyDone(ctx); err != nil {
-		return false, r.failure(ctx, err, bacvault.StageLease)
+		return false, r.stages.Failure(ctx, err, bacvault.StageLease)
 	} else if done {
 		return true, nil
 	}
 	blob := r.req.BlobName(r.slot)
 	stored, ok, err := r.Vault.Head(ctx, blob)
 	if err != nil {
-		return false, r.failure(ctx, err, bacvault.StageLease)
+		return false, r.stages.Failure(ctx, err, bacvault.StageLease)
 	} else if !ok {
 		return false, nil
 	}
-	err = r.stage(ctx, bacvault.StageManifest, func(ctx context.Context) error {
+	err = r.stages.Do(ctx, bacvault.StageManifest, func(ctx context.Context) error {
 		pending, ok, err := r.State.Pending(ctx, r.req.Database, r.slot)
 		if err != nil {
 			return err
@@ -183,12 +183,33 @@ func (r *run) preflight(ctx context.Context) error {
 		return bacvault.Fail(bacvault.CodeDiskFull, "%s has %d MiB free, the export of %d MiB may need %d MiB", r.WorkDir, free>>20, f.UsedBytes>>20, need>>20)
 	}
 	r.findings, r.policies = append(r.findings, f.Warnings...), f.SecurityPolicies
+	if err := r.describe(ctx); err != nil {
+		return err
+	}
 	var weakness string
 	r.tool, weakness, err = r.Tool(ctx)
 	if weakness != "" {
 		r.degraded = append(r.degraded, weakness)
 	}
 	return err
+}
+
+// describe asks the live database, for a copy may have another objective. Without the answer the rows are as safe as with
+// it: whatever the fault is, a right that is missing too, it costs a restore only the source's own size and objective.
+func (r *run) describe(ctx context.Context) error {
+	state, err := r.Server.Source(ctx, r.req.Name)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if state != (bacvault.SourceState{}) {
+		r.state = &state
+	}
+	if err != nil {
+		f := bacvault.AsFailure(err, bacvault.StagePreflight)
+		r.findings = append(r.findings, fmt.Sprintf(
+			"Not all of %s's collation, objective and size could be read (%s: %s): a restore takes what is missing from its request or the settings.", r.req.Name, f.Code, f.Detail))
+	}
+	return nil
 }
 
 // firstOf names a few and counts the rest.
@@ -221,7 +242,7 @@ func (r *run) workDir() string {
 // export runs sqlpackage. Its exit code 0 proves nothing yet.
 func (r *run) export(ctx context.Context) error {
 	path := filepath.Join(r.dir, r.slot.Stamp()+".partial.bacpac")
-	warnings, err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.report(bacvault.StageExport, false, 0, note) })
+	warnings, err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.stages.Tell(bacvault.StageExport, false, 0, note) })
 	if err != nil {
 		return err
 	}
