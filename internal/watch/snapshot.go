@@ -25,6 +25,9 @@ type Snapshot struct {
 	Databases []Database         `json:"databases"`
 	Findings  []bacvault.Finding `json:"findings"`
 	Probe     *Probe             `json:"probe,omitempty"`
+	// Untold are the beginnings and ends that no event has told yet; Requeued the missed slots that were asked for again.
+	Untold   []Change `json:"untold,omitempty"`
+	Requeued []Asked  `json:"requeued,omitempty"`
 	// Unread names what could not be read: what is missing above may be there all the same.
 	Unread []string `json:"unread,omitempty"`
 }
@@ -32,9 +35,11 @@ type Snapshot struct {
 // Database is one protected database as the catalogue shows it.
 type Database struct {
 	bacvault.Database
-	Backups int   `json:"backups"`
-	Orphans int   `json:"orphans"`
-	Bytes   int64 `json:"bytes"` // of all its archives
+	// Since is when a look first saw the database as a protected one.
+	Since   time.Time `json:"since"`
+	Backups int       `json:"backups"`
+	Orphans int       `json:"orphans"`
+	Bytes   int64     `json:"bytes"` // of all its archives
 	// Newest is the newest backup, NewestProof the newest drill that passed, LastDrill the newest of either result; nil where there is none.
 	Newest      *Backup         `json:"newest,omitempty"`
 	NewestProof *bacvault.Proof `json:"newestProof,omitempty"`
@@ -74,10 +79,14 @@ type Slot struct {
 	Slot  bacvault.Slot `json:"slot"`
 	State SlotState     `json:"state"`
 	Size  int64         `json:"size,omitempty"`
+	// Rows is absent where no look has read the manifest.
+	Rows *int64 `json:"rows,omitempty"`
 	// Code and Detail are why it failed; RestoreSec is what its newest drill measured.
 	Code       bacvault.Code `json:"code,omitempty"`
 	Detail     string        `json:"detail,omitempty"`
 	RestoreSec float64       `json:"restoreSeconds,omitempty"`
+	// Drills is how many results of drills lie beside it.
+	Drills int `json:"drills,omitempty"`
 }
 
 // Probe is the tamper probe's last result: an overwrite and a delete of its own canary, both of which must be refused.
@@ -95,4 +104,17 @@ type Attempt struct {
 	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	RequestID string `json:"requestId"`
+}
+
+// Change is the beginning or the end of a finding.
+type Change struct {
+	bacvault.Finding
+	Ended bool      `json:"ended,omitempty"`
+	At    time.Time `json:"at"`
+}
+
+// Asked is a missed slot that the watch asked for again.
+type Asked struct {
+	bacvault.Database
+	Slot bacvault.Slot `json:"slot"`
 }
