@@ -58,7 +58,7 @@ func (s *Server) State(db string) (string, bool) {
 	return d.state(s.cfg.Clock.Now()), true
 }
 
-// Objective is the service objective that a database was created with; empty if none was named.
+// Objective is the service objective that a database was created with or scaled to; empty if none was named.
 func (s *Server) Objective(db string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,6 +66,7 @@ func (s *Server) Objective(db string) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	d.settle(s.cfg.Clock.Now())
 	return d.objective, true
 }
 
@@ -79,10 +80,12 @@ func (s *Server) Copy(source, target, owner, objective, fault string) error {
 	return err
 }
 
-// Description is a database as its server knows it. Objective is empty where none was named.
+// Description is a database as its server knows it. ID stays through renames, and no other database ever has it.
 type Description struct {
-	Name, State, Collation, Objective string
-	Created                           time.Time
+	ID                                         uint64
+	Name, State, Collation, Edition, Objective string
+	MaxBytes                                   int64
+	Created                                    time.Time
 }
 
 // Describe looks a database up by its name, without regard to case.
@@ -93,7 +96,10 @@ func (s *Server) Describe(db string) (Description, bool) {
 	if !ok || d.name == master {
 		return Description{}, false
 	}
-	return Description{d.name, d.state(s.cfg.Clock.Now()), d.collation, d.objective, d.created}, true
+	now := s.cfg.Clock.Now()
+	d.settle(now)
+	is := d.size()
+	return Description{d.id, d.name, d.state(now), d.collation, is.edition, is.objective, is.maxBytes, d.created}, true
 }
 
 // Drop removes a database and cuts its sessions, as the management plane does.

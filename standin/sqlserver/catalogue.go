@@ -54,9 +54,10 @@ func (s *Server) SetSpecials(db string, special Specials) error {
 	return nil
 }
 
-// modelElement is an element directly under the Model of a model.xml, as far as a clustered index shows in it.
+// modelElement is an element directly under the Model of a model.xml, as far as a clustered index or a principal shows in it.
 type modelElement struct {
 	Type       string `xml:"Type,attr"`
+	Name       string `xml:"Name,attr"`
 	Properties []struct {
 		Name  string `xml:"Name,attr"`
 		Value string `xml:"Value,attr"`
@@ -69,18 +70,19 @@ type modelElement struct {
 	} `xml:"Relationship"`
 }
 
-// clusteredTables finds the tables that have a clustered index: a primary key is one unless the model says no, every other
-// index and constraint only if the model says so.
-func clusteredTables(model []byte) (map[string]bool, error) {
-	out := map[string]bool{}
+// survey reads what the catalogue shows of a model: the tables that have a clustered index (a primary key is one unless the
+// model says no, every other index and constraint only if the model says so), how many elements of each type stand directly
+// under Model, and the principals.
+func survey(model []byte) (clustered map[string]bool, elements map[string]int64, principals []string, err error) {
+	clustered, elements = map[string]bool{}, map[string]int64{}
 	dec := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(model, []byte("\xef\xbb\xbf"))))
 	for {
 		token, err := dec.Token()
 		if errors.Is(err, io.EOF) {
-			return out, nil
+			return clustered, elements, principals, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("find clustered indexes in model.xml: %w", err)
+			return nil, nil, nil, fmt.Errorf("survey model.xml: %w", err)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok || start.Name.Local != "Element" {
@@ -88,10 +90,16 @@ func clusteredTables(model []byte) (map[string]bool, error) {
 		}
 		var e modelElement
 		if err := dec.DecodeElement(&e, &start); err != nil {
-			return nil, fmt.Errorf("find clustered indexes in model.xml: %w", err)
+			return nil, nil, nil, fmt.Errorf("survey model.xml: %w", err)
 		}
 		if table, ok := e.clusters(); ok {
-			out[table] = true
+			clustered[table] = true
+		}
+		if name, ok := e.principal(); ok {
+			principals = append(principals, name)
+		}
+		if _, ok := kinds[e.Type]; ok {
+			elements[e.Type]++
 		}
 	}
 }

@@ -21,8 +21,10 @@ const (
 	stateSuspect = "SUSPECT"
 )
 
-// database is one database. Name, owner, lineage and created never change; the server's lock guards the rest.
+// database is one database under one name. Id, name, owner, lineage and created never change (a rename makes another
+// value); the server's lock guards the rest.
 type database struct {
+	id    uint64 // stays through renames; a copy has its own
 	name  string
 	owner string // a principal, or empty
 	// lineage is the names whose grants hold here: its own, and those of the databases that it is a copy of, for contained
@@ -33,6 +35,13 @@ type database struct {
 	copied  time.Time // COPYING until then
 	ending  copyEnding
 	dropped bool
+	renamed bool // dropped from this name only
+
+	edition, objective string // empty: not named
+	maxBytes           int64  // 0: the edition's
+	scaling            *scaling
+	moves              int // changes of objective so far
+	geoLinks           int
 
 	model      []byte
 	collation  string
@@ -42,7 +51,10 @@ type database struct {
 	unfinished unfinished
 	policies   int
 	masked     int
-	objective  string
+
+	compatibility int
+	elements      map[string]int64 // of the model, by type; replaced and never changed in place
+	principals    []string
 }
 
 type copyEnding int
@@ -64,8 +76,12 @@ type table struct {
 }
 
 func (s *Server) newDatabase(name, owner string) *database {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids++
 	return &database{
-		name: name, owner: owner, lineage: []string{name}, created: s.cfg.Clock.Now(), collation: defaultCollation,
+		id: s.ids, name: name, owner: owner, lineage: []string{name}, created: s.cfg.Clock.Now(), collation: defaultCollation,
+		compatibility: defaultCompatibility,
 	}
 }
 
@@ -103,7 +119,7 @@ func (d *database) define(m bacpacfile.Model) error {
 		d.tables = append(d.tables, &table{Table: t})
 	}
 	var err error
-	if d.clustered, err = clusteredTables(m.XML); err != nil {
+	if d.clustered, d.elements, d.principals, err = survey(m.XML); err != nil {
 		return err
 	}
 	d.model = m.XML
@@ -118,6 +134,7 @@ func (d *database) define(m bacpacfile.Model) error {
 func (d *database) copyAs(name, owner string, now time.Time) *database {
 	c := *d
 	c.name, c.owner, c.created = name, owner, now
+	c.geoLinks, c.scaling = 0, nil
 	c.lineage = append([]string{name}, d.lineage...)
 	c.tables = make([]*table, len(d.tables))
 	for i, t := range d.tables {

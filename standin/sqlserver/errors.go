@@ -81,6 +81,34 @@ func errInTransaction(statement string) *tds.Error {
 	return tds.Errorf(226, 16, "%s statement not allowed within multi-statement transaction.", statement)
 }
 
+// errNoAlter is what ALTER DATABASE tells who may not, and of what is not there. 5069 follows, so that with the driver
+// Number is that.
+func errNoAlter(name string) tds.Errors {
+	return tds.Errors{tds.Errorf(5011, 14, "User does not have permission to alter database '%s', the database does not exist, "+
+		"or the database is not in a state that allows access checks.", name), errAlterFailed()}
+}
+
+func errAlterFailed() *tds.Error { return tds.Errorf(5069, 16, "ALTER DATABASE statement failed.") }
+
+func errNotNow(state string) tds.Errors {
+	return tds.Errors{tds.Errorf(5052, 16, "ALTER DATABASE is not permitted while a database is in the %s state.", state), errAlterFailed()}
+}
+
+// errReplicated is what renames in a failover group met (MicrosoftDocs/azure-docs #68986).
+func errReplicated(db string) *tds.Error {
+	return tds.Errorf(40680, 16, "The operation cannot be performed since the database '%s' is in a replication relationship.", db)
+}
+
+func errScaling(server, db string) *tds.Error {
+	return tds.Errorf(40802, 16, "A service objective assignment on server '%s' and database '%s' is already in progress. "+
+		"Please wait until the service objective assignment state for the database is marked as 'Completed'.", server, db)
+}
+
+// errMaxSize's number is from memory.
+func errMaxSize(edition, maximum string) *tds.Error {
+	return tds.Errorf(40809, 16, "The edition '%s' does not support the database max size '%s'.", edition, maximum)
+}
+
 // errObjective's number is from memory, unlike the others.
 func errObjective(objective string) *tds.Error {
 	return tds.Errorf(40804, 16, "The specified service objective '%s' is invalid.", objective)

@@ -52,6 +52,8 @@ func (s *Server) planned(number int) *tds.Error {
 	switch number {
 	case 18456:
 		return errLogin(tokenPrincipal)
+	case 5030:
+		return tds.Errorf(5030, 16, "The database could not be exclusively locked to perform the operation.")
 	case 40197, 0:
 		return tds.Errorf(40197, 17, "The service has encountered an error processing your request. Please try again. Error code 0.")
 	case 40501:

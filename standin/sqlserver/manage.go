@@ -3,42 +3,11 @@ package sqlserver
 import (
 	"context"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/standin/bacpacfile"
 	"github.com/bacvault/bacvault/standin/sqlserver/tds"
 )
-
-// Service objectives of single databases, and the edition that each belongs to.
-var objectives = []struct {
-	name    *regexp.Regexp
-	edition string
-}{
-	{regexp.MustCompile(`(?i)^Basic$`), "Basic"},
-	{regexp.MustCompile(`(?i)^S(0|1|2|3|4|6|7|9|12)$`), "Standard"},
-	{regexp.MustCompile(`(?i)^P(1|2|4|6|11|15)$`), "Premium"},
-	{regexp.MustCompile(`(?i)^GP_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80|128)$`), "GeneralPurpose"},
-	{regexp.MustCompile(`(?i)^GP_S_Gen5_(1|2|4|6|8|10|12|14|16|18|20|24|32|40|80)$`), "GeneralPurpose"},
-	{regexp.MustCompile(`(?i)^BC_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80|128)$`), "BusinessCritical"},
-	{regexp.MustCompile(`(?i)^HS(_S)?_Gen5_(2|4|6|8|10|12|14|16|18|20|24|32|40|80)$`), "Hyperscale"},
-}
-
-func checkObjective(objective, edition string) error {
-	if objective == "" {
-		return nil
-	}
-	for _, o := range objectives {
-		if o.name.MatchString(objective) {
-			if edition != "" && !strings.EqualFold(edition, o.edition) {
-				return errEdition(edition, objective)
-			}
-			return nil
-		}
-	}
-	return errObjective(objective)
-}
 
 // inMaster is what CREATE and DROP DATABASE demand of their session.
 func (s *session) inMaster(statement string) error {
@@ -99,10 +68,12 @@ func (s *Server) startCopy(r copyRequest) (*database, error) {
 	if !ok || from.name == master || from.state(now) != stateOnline {
 		return nil, errNoCopySource()
 	}
+	from.settle(now)
 	d := from.copyAs(r.target, r.owner, now)
-	d.copied = now.Add(s.cfg.CopyTime)
+	s.ids++
+	d.id, d.copied = s.ids, now.Add(s.cfg.CopyTime)
 	if r.objective != "" {
-		d.objective = r.objective
+		d.resize(r.objective)
 	}
 	switch r.fault {
 	case "hang":
@@ -118,7 +89,7 @@ func (s *Server) awaitCopy(ctx context.Context, d *database) error {
 	defer tick.Stop()
 	for {
 		s.mu.Lock()
-		dropped, state := d.dropped, d.state(s.cfg.Clock.Now())
+		dropped, state := d.dropped && !d.renamed, d.state(s.cfg.Clock.Now())
 		s.mu.Unlock()
 		switch {
 		case dropped:
@@ -178,31 +149,38 @@ func (s *session) create(_ context.Context, c call) error {
 	return s.server.add(d)
 }
 
-var (
-	quotedOption = regexp.MustCompile(`^'([A-Za-z0-9_]+)'$`)
-	sizeOption   = regexp.MustCompile(`^([0-9]+) GB$`)
-)
+var quotedOption = regexp.MustCompile(`^'([A-Za-z0-9_]+)'$`)
 
 // configure reads (EDITION = 'e', SERVICE_OBJECTIVE = 'o', MAXSIZE = n GB), any of the three.
 func (d *database) configure(text string) error {
-	edition, objective := "", ""
+	edition, objective, maximum := "", "", ""
 	for name, value := range splitOptions(text) {
-		quoted, size := quotedOption.FindStringSubmatch(value), sizeOption.FindStringSubmatch(value)
+		quoted := quotedOption.FindStringSubmatch(value)
 		switch {
 		case name == "EDITION" && quoted != nil:
 			edition = quoted[1]
 		case name == "SERVICE_OBJECTIVE" && quoted != nil:
 			objective = quoted[1]
-		case name == "MAXSIZE" && size != nil:
-			if n, err := strconv.Atoi(size[1]); err != nil || n < 1 {
-				return tds.Errorf(40510, 16, "MAXSIZE = %s is no size to the SQL Server stand-in.", value)
-			}
+		case name == "MAXSIZE":
+			maximum = value
 		default:
 			return tds.Errorf(40510, 16, "the SQL Server stand-in does not know the option %s = %s of CREATE DATABASE.", name, value)
 		}
 	}
-	d.objective = objective
-	return checkObjective(objective, edition)
+	s, err := sizeOf(edition, objective, maximum)
+	d.edition, d.objective, d.maxBytes = s.edition, s.objective, s.maxBytes
+	return err
+}
+
+// resize gives a copy its own objective. It keeps the source's maximum where the new edition has such a size.
+func (d *database) resize(objective string) {
+	was := d.size()
+	d.edition, d.objective, d.maxBytes = "", objective, 0
+	for _, e := range editions {
+		if e.name == editionOf(objective) && was.maxBytes <= e.atMost {
+			d.maxBytes = was.maxBytes
+		}
+	}
 }
 
 // createFromModel makes the empty tables of a model.xml, with indexes disabled and constraints not trusted, as an import

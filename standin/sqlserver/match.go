@@ -1,13 +1,14 @@
 package sqlserver
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
 
 // match compares a statement with a text of the closed list, white space being one and the same, and returns what stands
-// in the text's holes. A hole is a name in brackets, but {objective} is a word, and {options} and {rest} are what is
-// left. Nothing else counts as equal, not even another case.
+// in the text's holes. A hole is a name in brackets, but {objective} and {edition} are words, {size} is "250 GB", and {options}
+// and {rest} are what is left. Nothing else counts as equal, not even another case.
 func match(pattern, text string) (holes map[string]string, ok bool) {
 	holes = map[string]string{}
 	text = strings.TrimSpace(text)
@@ -37,10 +38,12 @@ func match(pattern, text string) (holes map[string]string, ok bool) {
 	return holes, text == ""
 }
 
+var leadingSize = regexp.MustCompile(`^[0-9]+ (MB|GB)`)
+
 // fill takes the value of a hole off the text; after is the pattern behind the hole.
 func fill(hole, after, text string) (value, left string, ok bool) {
 	switch hole {
-	case "objective":
+	case "objective", "edition":
 		n := strings.IndexFunc(text, func(r rune) bool {
 			return r != '_' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
 		})
@@ -48,6 +51,9 @@ func fill(hole, after, text string) (value, left string, ok bool) {
 			return "", "", false
 		}
 		return text[:n], text[n:], true
+	case "size":
+		value = leadingSize.FindString(text)
+		return value, text[len(value):], value != ""
 	case "options", "rest":
 		value, ok = strings.CutSuffix(text, after)
 		return value, after, ok

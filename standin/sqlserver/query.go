@@ -38,7 +38,7 @@ func (s *session) databaseRows(want func(*database) bool) (rows [][]any) {
 	now := s.server.cfg.Clock.Now()
 	for _, d := range s.visible() {
 		if want(d) {
-			rows = append(rows, []any{d.name, d.state(now), d.created, d.collation, int64(defaultCompatibility)})
+			rows = append(rows, []any{d.name, d.state(now), d.created, d.collation, int64(d.compatibility)})
 		}
 	}
 	return rows

@@ -62,32 +62,34 @@ func (s *Server) open(ctx context.Context, l tds.Login) (tds.Session, error) {
 		s.cfg.Log("login refused: %s has no %s", principal, roles.SQLLogin)
 		return nil, errLogin(tokenPrincipal)
 	}
-	d, err := s.openDatabase(principal, l.Database)
+	d, moves, err := s.openDatabase(principal, l.Database)
 	if err != nil {
 		s.cfg.Log("login of %s to %q refused: %v", principal, l.Database, err)
 		return nil, err
 	}
-	return &session{server: s, principal: principal, database: d}, nil
+	return &session{server: s, principal: principal, database: d, moves: moves}, nil
 }
 
-func (s *Server) openDatabase(principal, name string) (*database, error) {
+// openDatabase finds the database of a login, and how often it has changed its objective.
+func (s *Server) openDatabase(principal, name string) (d *database, moves int, err error) {
 	if name == "" {
 		name = master
 	}
 	s.mu.Lock()
 	d, ok := s.databases[key(name)]
 	state := ""
-	if ok {
-		state = d.state(s.cfg.Clock.Now())
+	if now := s.cfg.Clock.Now(); ok {
+		d.settle(now)
+		state, moves = d.state(now), d.moves
 	}
 	s.mu.Unlock()
 	switch {
 	case !ok || !s.isUser(principal, d): // the answer does not tell which
-		return nil, errCannotOpen(name)
+		return nil, 0, errCannotOpen(name)
 	case state == stateCopying: // the documentation does not say what a login meets then
-		return nil, errCannotOpen(name, errRestoring(d.name))
+		return nil, 0, errCannotOpen(name, errRestoring(d.name))
 	case state == stateSuspect:
-		return nil, errCannotOpen(name, errSuspect(d.name))
+		return nil, 0, errCannotOpen(name, errSuspect(d.name))
 	}
-	return d, nil
+	return d, moves, nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	defaultCopyTime = 200 * time.Millisecond
+	defaultCopyTime = 200 * time.Millisecond // of a scale, too
 	defaultAudience = "https://database.windows.net/"
 	defaultName     = "standin"
 	master          = "master"
@@ -40,6 +40,8 @@ type Config struct {
 	Faults   *faults.Plan
 	Log      func(format string, args ...any)
 	CopyTime time.Duration // how long a copy stays COPYING, by Clock; 0 means 200 ms
+	// ScaleTime is how long a change of objective takes, by Clock; 0 means 200 ms.
+	ScaleTime time.Duration
 }
 
 // Server is a running stand-in. Its methods are back doors: they ask nobody for rights.
@@ -53,6 +55,7 @@ type Server struct {
 	mu        sync.Mutex // guards everything in the databases that changes
 	databases map[string]*database
 	versions  uint64 // the last rowversion given out
+	ids       uint64 // the last id of a database given out
 }
 
 // Start listens and serves until Close.
@@ -72,6 +75,9 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.CopyTime == 0 {
 		cfg.CopyTime = defaultCopyTime
 	}
+	if cfg.ScaleTime == 0 {
+		cfg.ScaleTime = defaultCopyTime
+	}
 	if cfg.Audience == "" {
 		cfg.Audience = defaultAudience
 	}
@@ -84,7 +90,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, listener: l, statements: statements(), cancel: cancel}
-	s.databases = map[string]*database{master: {name: master, created: cfg.Clock.Now(), collation: defaultCollation}}
+	s.databases = map[string]*database{master: {name: master, created: cfg.Clock.Now(), collation: defaultCollation, compatibility: defaultCompatibility}}
 	wire := &tds.Server{Name: cfg.ServerName, TLS: cfg.TLS, Open: s.open, Log: cfg.Log}
 	s.serving.Go(func() {
 		if err := wire.Serve(ctx, l); err != nil {

@@ -14,6 +14,7 @@ type session struct {
 	server    *Server
 	principal string
 	database  *database
+	moves     int // the database's at the login
 
 	formatOnly bool
 	bulk       *table // the target of the last INSERT BULK
@@ -24,12 +25,15 @@ type session struct {
 
 func (s *session) Database() string { return s.database.name }
 
-// check cuts a session whose database was dropped, as the real server does.
+// check cuts a session whose database was dropped or went to another objective, as the real server does, or was renamed.
 func (s *session) check() error {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
 	if s.database.dropped {
-		return fmt.Errorf("%w: database %s was dropped", tds.ErrCut, s.database.name)
+		return fmt.Errorf("%w: database %s was dropped or renamed", tds.ErrCut, s.database.name)
+	}
+	if s.database.settle(s.server.cfg.Clock.Now()); s.database.moves != s.moves {
+		return fmt.Errorf("%w: database %s has another service objective now", tds.ErrCut, s.database.name)
 	}
 	return nil
 }

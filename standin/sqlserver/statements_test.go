@@ -85,6 +85,12 @@ func TestEveryProductStatementIsAnswered(t *testing.T) {
 		"stmtCreateCopy":   {true, nil, nil},
 		"stmtCreateCopyAs": {true, nil, nil},
 		"stmtDrop":         {true, nil, nil},
+		"stmtRename":       {true, nil, nil},
+		"stmtScale":        {true, nil, nil},
+		"stmtSize":         {false, nil, [][]string{{"GeneralPurpose", "GP_Gen5_2", "34359738368"}}},
+		"stmtGeoLinks":     {false, nil, [][]string{{"0"}}},
+		"stmtPrincipals":   {false, nil, [][]string{{"app reader"}, {"Zoe"}}},
+		"stmtObjects":      {false, nil, [][]string{{"tables", "2"}}},
 		"stmtTables":       {false, nil, [][]string{{"dbo", "Or]ders", "10"}, {"Sales", "Empty", "0"}}},
 		"stmtCount":        {false, nil, [][]string{{"10"}}},
 		"stmtUsedBytes":    {false, nil, [][]string{{"24576"}}},
@@ -107,12 +113,17 @@ func TestEveryProductStatementIsAnswered(t *testing.T) {
 			if err := s.SetSpecials("Shop", specials()); err != nil {
 				t.Fatal(err)
 			}
+			for _, who := range []string{"Zoe", "app reader"} {
+				if err := s.AddPrincipal("Shop", who); err != nil {
+					t.Fatal(err)
+				}
+			}
 			text := productStatements(t)[name]
 			if text == "" {
 				t.Fatal("the product has no such statement")
 			}
 			text = strings.NewReplacer("{target}", "[Copy]", "{source}", "[Shop]", "{name}", "[Shop]", "{table}", "[dbo].[Or]]ders]",
-				"{objective}", "GP_Gen5_2").Replace(text)
+				"{objective}", "GP_Gen5_2", "{to}", "[Old]", "{edition}", "GeneralPurpose", "{size}", "250 GB").Replace(text)
 			database := "Shop"
 			if want.master {
 				database = "master"
@@ -204,6 +215,7 @@ func TestRights(t *testing.T) {
 		{"sql/VIEW DATABASE STATE", st["stmtHeaps"], []int32{262, 297}},
 		{"sql/db_datareader", strings.Replace(st["stmtFingerprint"], "{table}", "[dbo].[Or]]ders]", 1), []int32{229}},
 		{"sql/db_datareader", st["stmtReferences"], []int32{229}},
+		{"sql/VIEW DATABASE STATE", st["stmtGeoLinks"], []int32{262, 297}},
 	} {
 		taken := ""
 		s := startShop(t, sqlserver.Config{Allow: func(p, action, scope string) bool { return action != taken && allow(p, action, scope) }})
@@ -220,7 +232,9 @@ func TestRights(t *testing.T) {
 		return action != "sql/db_datareader" && action != "sql/VIEW DEFINITION" && allow(p, action, scope)
 	}})
 	db := s.open(t, reader, "Shop")
-	for text, want := range map[string][][]string{st["stmtTables"]: nil, st["stmtRights"]: {{"0", "0"}}, st["stmtFilters"]: {{"0", "0", "0"}}} {
+	for text, want := range map[string][][]string{
+		st["stmtTables"]: nil, st["stmtObjects"]: nil, st["stmtPrincipals"]: nil, st["stmtSize"]: {{"GeneralPurpose", "GP_Gen5_2", "34359738368"}},
+		st["stmtRights"]: {{"0", "0"}}, st["stmtFilters"]: {{"0", "0", "0"}}} {
 		if got, err := rows(t, db, text); err != nil || !cmp.Equal(want, got) {
 			t.Errorf("%s, without both: %v, %v", text, got, err)
 		}
