@@ -16,6 +16,13 @@ type Progress struct {
 	Done    bool          `json:"done"`
 	Elapsed time.Duration `json:"elapsedNs,omitempty"`
 	Note    string        `json:"note,omitempty"`
+	// Tables of TablesTotal and Bytes of BytesTotal are what the stage has done so far, Rate is bytes a second; 0 where it is not
+	// known.
+	Tables      int     `json:"tables,omitempty"`
+	TablesTotal int     `json:"tablesTotal,omitempty"`
+	Bytes       int64   `json:"bytes,omitempty"`
+	BytesTotal  int64   `json:"bytesTotal,omitempty"`
+	Rate        float64 `json:"bytesPerSecond,omitempty"`
 	// Ended says that the run is over, however it ended; nothing more comes of it.
 	Ended bool      `json:"ended,omitempty"`
 	At    time.Time `json:"at"`
