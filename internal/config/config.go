@@ -12,6 +12,8 @@ import (
 type Config struct {
 	Servers            Servers
 	Protected          []Protected
+	RestoreServer      string // short name; empty: a database is restored on its own server
+	RestoreAddress     string // host:port
 	SQLSuffix          string
 	sqlEndpoints       string
 	databases          string

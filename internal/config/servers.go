@@ -38,9 +38,9 @@ func (s Servers) Find(name string) (string, bool) {
 func (c *Config) setServers(v string) error {
 	c.Servers = Servers{}
 	for _, full := range strings.Split(v, ",") {
-		short, _, _ := strings.Cut(strings.TrimSpace(full), ".")
-		if short == "" || strings.ContainsAny(short, "/:=* ") {
-			return faultf("%q is not a server's name", strings.TrimSpace(full))
+		short, err := shortName(strings.TrimSpace(full))
+		if err != nil {
+			return err
 		}
 		if _, twice := c.Servers.Find(short); twice {
 			return faultf("%q stands twice in the list", short)
@@ -50,23 +50,27 @@ func (c *Config) setServers(v string) error {
 	return nil
 }
 
+// shortName takes a server's name, short or full.
+func shortName(full string) (string, error) {
+	short, _, _ := strings.Cut(full, ".")
+	if short == "" || strings.ContainsAny(short, "/:=*, ") {
+		return "", faultf("%q is not a server's name", full)
+	}
+	return short, nil
+}
+
+// setRestoreServer takes BACVAULT_RESTORE_SERVER_NAME: one short or full name.
+func (c *Config) setRestoreServer(v string) (err error) {
+	c.RestoreServer, err = shortName(v)
+	return err
+}
+
 // deriveServers gives each server its address and spells out what is protected.
 func (c *Config) deriveServers() (faults []error) {
 	for name := range c.Servers {
 		c.Servers[name] = net.JoinHostPort(name+"."+c.SQLSuffix, "1433")
 	}
-	for _, e := range split(c.sqlEndpoints) {
-		name, address, named := strings.Cut(e, "=")
-		if !named {
-			name, address = strings.Join(c.Servers.Names(), ","), e
-		}
-		known, ok := c.Servers.Find(name)
-		if _, _, err := net.SplitHostPort(address); err != nil || !ok {
-			faults = append(faults, faultf("BACVAULT_SQL_ENDPOINT: %q is not host:port of the one server, nor <server>=host:port of one of several", e))
-			continue
-		}
-		c.Servers[known] = address
-	}
+	faults = c.deriveAddresses()
 	for _, entry := range split(c.databases) {
 		servers, name := c.Servers.Names(), entry
 		if s, rest, ok := strings.Cut(entry, "/"); ok {
@@ -87,6 +91,38 @@ func (c *Config) deriveServers() (faults []error) {
 		if p.Name == all && slices.ContainsFunc(c.Protected, func(o Protected) bool { return o.Server == p.Server && o.Name != all }) {
 			faults = append(faults, faultf("SQL_DATABASE_NAME: * already holds every other database of %s", p.Server))
 		}
+	}
+	return faults
+}
+
+// deriveAddresses takes BACVAULT_SQL_ENDPOINT. The server to restore on has an address although nothing on it is protected.
+func (c *Config) deriveAddresses() (faults []error) {
+	known, ours := c.Servers.Find(c.RestoreServer)
+	switch {
+	case ours:
+		c.RestoreServer = known
+	case c.RestoreServer != "":
+		c.RestoreAddress = net.JoinHostPort(c.RestoreServer+"."+c.SQLSuffix, "1433")
+	}
+	for _, e := range split(c.sqlEndpoints) {
+		name, address, named := strings.Cut(e, "=")
+		if !named {
+			name, address = strings.Join(c.Servers.Names(), ","), e
+		}
+		known, ok := c.Servers.Find(name)
+		restore := !ok && name != "" && strings.EqualFold(name, c.RestoreServer)
+		_, _, err := net.SplitHostPort(address)
+		switch {
+		case err != nil || !ok && !restore:
+			faults = append(faults, faultf("BACVAULT_SQL_ENDPOINT: %q is not host:port of the one server, nor <server>=host:port of one of several", e))
+		case restore:
+			c.RestoreAddress = address
+		default:
+			c.Servers[known] = address
+		}
+	}
+	if ours {
+		c.RestoreAddress = c.Servers[known]
 	}
 	return faults
 }

@@ -134,6 +134,8 @@ func Settings() []Setting {
 			set: number(15, 60, func(c *Config) *int { return &c.LeaseSeconds })},
 		{Name: "BACVAULT_OVERDUE_AFTER", Default: "26h", Doc: "Age of a database's newest backup from which it counts as overdue.",
 			set: duration(func(c *Config) *time.Duration { return &c.OverdueAfter })},
+		{Name: "BACVAULT_RESTORE_SERVER_NAME", Doc: "Logical server that backups are restored on, short or full; it may lie in another subscription. The database's own server when absent.",
+			set: func(c *Config, v string) error { return c.setRestoreServer(v) }},
 		{Name: "BACVAULT_ACCESS_TIER", Doc: "Hot, Cool or Cold; the account's own when absent. Archive is refused: it can't be restored without hours of rehydration.",
 			set: oneOf(func(c *Config) *string { return &c.AccessTier }, "Hot", "Cool", "Cold")},
 
@@ -143,7 +145,7 @@ func Settings() []Setting {
 			set: text(func(c *Config) *string { return &c.WorkDir })},
 		{Name: "BACVAULT_SQL_DNS_SUFFIX", Default: "database.windows.net", Doc: "What follows a short server name.",
 			set: text(func(c *Config) *string { return &c.SQLSuffix })},
-		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name; `server=host:port` with commas for several.",
+		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name; `server=host:port` with commas for several, the restore server among them.",
 			set: text(func(c *Config) *string { return &c.sqlEndpoints })},
 		{Name: "BACVAULT_BLOB_ENDPOINT", Doc: "Blob endpoint of the vault's account, when it is not that of the public cloud.",
 			set: endpoint(func(c *Config) *string { return &c.VaultEndpoint })},
