@@ -29,10 +29,12 @@ type Databases struct {
 	Pool func(name string) string
 }
 
-// Database is one database. State is in the words of sys.databases.
+// Database is one database. ID stays when it is renamed, and no other one ever has it. State is in the words of sys.databases.
 type Database struct {
-	Name, State, Collation, Objective string
-	Created                           time.Time
+	ID                                         uint64
+	Name, State, Collation, Edition, Objective string
+	MaxBytes                                   int64
+	Created                                    time.Time
 }
 
 // operationOf is a long-running operation on one database.
@@ -118,14 +120,14 @@ func (s *Server) databaseOf(d Database) resource {
 	}
 	properties := map[string]any{
 		"status": statuses[d.State], "collation": d.Collation, "creationDate": d.Created.Format(time.RFC3339Nano),
-		"currentServiceObjectiveName": objective, "requestedServiceObjectiveName": objective,
+		"currentServiceObjectiveName": objective, "requestedServiceObjectiveName": objective, "maxSizeBytes": d.MaxBytes,
 	}
 	if pool := s.poolOf(d.Name); pool != "" {
 		properties["elasticPoolId"] = s.serverID() + "/elasticPools/" + pool
 	}
 	return resource{
 		ID: s.serverID() + "/databases/" + d.Name, Name: d.Name, Type: "Microsoft.Sql/servers/databases", Location: location,
-		SKU: map[string]any{"name": objective}, Properties: properties,
+		SKU: map[string]any{"name": objective, "tier": d.Edition}, Properties: properties,
 	}
 }
 
