@@ -48,6 +48,9 @@ const (
 	maxDamagedPart = 16 * mib
 )
 
+// maxSmallParts are read at most in search of one that has more rows than the one it is to lose.
+const maxSmallParts = 16
+
 // Damages lists the ways to damage a sound archive. Parts and rows are lost only from tables that counted names, and whose
 // rows can be counted beyond doubt: elsewhere no count could tell. The archive must stay readable as long as the views.
 func Damages(ctx context.Context, r io.ReaderAt, size int64, counted func(bacvault.Table) bool) ([]Damage, error) {
@@ -95,10 +98,10 @@ type victim struct {
 	size    int64
 	dir     directory
 	entries []entry // in the order of their bytes, which lie end to end
-	// largest has the most compressed bytes of all parts below Data/, small the fewest rows' bytes of the counted ones, whole
-	// the most of them; nil where there is none.
-	largest      *entry
-	small, whole *countedPart
+	// largest has the most compressed bytes of all data, whole of the counted parts; nil where there is none.
+	largest *entry
+	whole   *countedPart
+	small   []countedPart // the smallest counted parts, the smallest first
 }
 
 func newVictim(r io.ReaderAt, size int64, dir directory, entries []entry, jobs []*job, counted func(bacvault.Table) bool) *victim {
@@ -111,14 +114,14 @@ func newVictim(r io.ReaderAt, size int64, dir directory, entries []entry, jobs [
 		if j.plan == nil || j.e.size == 0 || !j.plan.certain() || !counted(j.plan.table.Table) {
 			continue
 		}
-		p := &countedPart{*j.e, j.plan.table.Table, j.plan.layouts[0].fields}
+		p := countedPart{*j.e, j.plan.table.Table, j.plan.layouts[0].fields}
 		if v.whole == nil {
-			v.whole = p
+			v.whole = &p
 		}
-		if v.small == nil || p.e.size < v.small.e.size {
-			v.small = p
-		}
+		v.small = append(v.small, p)
 	}
+	slices.SortStableFunc(v.small, func(a, b countedPart) int { return cmp.Compare(a.e.size, b.e.size) })
+	v.small = slices.Clone(v.small[:min(len(v.small), maxSmallParts)])
 	return v
 }
 

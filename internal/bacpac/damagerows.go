@@ -16,25 +16,19 @@ import (
 // loseRow writes a part anew without its last row: every size and checksum is right, and the rows are those of its table.
 // Only a count can tell.
 func (v *victim) loseRow(ctx context.Context) (DamagedCopy, error) {
-	p := v.small
+	in := newStream(&source{ctx, v.r, v.size})
+	p, rows, last, err := v.partWithRows(in)
 	switch {
+	case err != nil:
+		return DamagedCopy{}, err
+	case p == nil && len(v.small) > 0:
+		return unmade("the smallest counted part has %d bytes, more than the %d that are held in memory", v.small[0].e.size, maxDamagedPart)
 	case p == nil:
 		return unmade("the archive has no row that is counted")
-	case p.e.size > maxDamagedPart:
-		return unmade("the smallest counted part has %d bytes, more than the %d that are held in memory", p.e.size, maxDamagedPart)
-	}
-	in := newStream(&source{ctx, v.r, v.size})
-	if err := in.open(&p.e); err != nil {
-		return DamagedCopy{}, err
-	}
-	rows, last, err := lastRow(bufio.NewReaderSize(in, inputBytes), p.fields)
-	if err != nil {
-		return DamagedCopy{}, err
 	}
 	if err := in.open(&p.e); err != nil {
 		return DamagedCopy{}, err
 	}
-	c := change{deflated: true, size: last}
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.DefaultCompression)
 	if err != nil {
@@ -47,9 +41,34 @@ func (v *victim) loseRow(ctx context.Context) (DamagedCopy, error) {
 	if err := w.Close(); err != nil {
 		return DamagedCopy{}, err
 	}
-	c.content, c.crc = b.Bytes(), sum.Sum32()
+	c := change{deflated: true, content: b.Bytes(), size: last, crc: sum.Sum32()}
 	return v.repack(map[string]change{p.e.name: c}).
 		copy("row %d, the last of part %s, of table %s", rows, p.e.name, p.table), nil
+}
+
+// partWithRows finds a small part that keeps rows when it loses its last one, for no export writes an empty part; failing
+// that the smallest.
+func (v *victim) partWithRows(in *stream) (found *countedPart, rows, last int64, err error) {
+	for i := range v.small {
+		p := &v.small[i]
+		if p.e.size > maxDamagedPart {
+			break
+		}
+		if err := in.open(&p.e); err != nil {
+			return nil, 0, 0, err
+		}
+		n, at, err := lastRow(bufio.NewReaderSize(in, inputBytes), p.fields)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		if found == nil || n > 1 {
+			found, rows, last = p, n, at
+		}
+		if n > 1 {
+			break
+		}
+	}
+	return found, rows, last, nil
 }
 
 // lastRow counts the rows of a sound part and finds the offset of the last one. It steps over values with its own few lines,

@@ -143,13 +143,59 @@ func TestRowsAreLostOnlyWhereTheyAreCounted(t *testing.T) {
 	}
 }
 
-// TestDamageThatChangesNothingIsNone has data in which a match may reach back any distance for the same bytes.
+// bits writes a deflate stream by hand (RFC 1951): Huffman codes from their first bit on, numbers from their last.
+type bits struct {
+	out []byte
+	n   int
+}
+
+func (b *bits) put(code string) {
+	for _, c := range code {
+		if b.n%8 == 0 {
+			b.out = append(b.out, 0)
+		}
+		if c == '1' {
+			b.out[b.n/8] |= 1 << (b.n % 8)
+		}
+		b.n++
+	}
+}
+
+// TestDamageThatChangesNothingIsNone has zeros in matches that reach back thirteen bits of distance: whatever stands there, the
+// same zeros come.
 func TestDamageThatChangesNothingIsNone(t *testing.T) {
-	const rows = 200_000
-	b := archiveOf(t, made("dbo", "T", []column{{typ: "int", notNull: true}}, strings.Repeat("\x00", 4*rows)))
-	_, copies := opened(t, b, everyTable)
-	_, err := verify(bytesOf(t, copies[0]))
-	wantFailure(t, err, bacvault.CodeVerifyBroken, "part Data/dbo.T")
+	const longest = "11000101" // a match of 258 bytes
+	harmless := 0
+	for far := 100; far < 110; far++ {
+		s := &bits{}
+		s.put("110" + "00110000") // the last block, fixed codes; the literal 0
+		for range 130 {
+			s.put(longest + "00000") // one byte back
+		}
+		for range far {
+			s.put(longest + "11100" + "0000000000000") // 16385 bytes back
+		}
+		s.put("0000000") // the end
+		zeros := strings.Repeat("\x00", 1+258*(130+far))
+		files := filesOf(made("dbo", "T", []column{{typ: "tinyint", notNull: true}}, zeros))
+		f := find(t, files, "Data/dbo.T/TableData-000-00000.BCP")
+		f.raw = s.out
+		b := zipped(t, files...)
+		if _, err := verify(b); err != nil {
+			t.Fatal(err)
+		}
+		middle := bytes.Clone(b)
+		middle[bytes.Index(b, s.out)+len(s.out)/2] ^= 0xff
+		if _, err := verify(middle); err == nil {
+			harmless++
+		}
+		_, copies := opened(t, b, everyTable)
+		_, err := verify(bytesOf(t, copies[0]))
+		wantFailure(t, err, bacvault.CodeVerifyBroken, "part Data/dbo.T")
+	}
+	if harmless == 0 {
+		t.Error("no flip in the middle was without effect: the test shows nothing")
+	}
 }
 
 // Each kind of value is stepped over, NULL and long ones too.
