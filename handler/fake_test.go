@@ -36,6 +36,7 @@ type fakeApp struct {
 	backup  func(context.Context, bacvault.BackupRequest) (backup.Result, error)
 	restore func(context.Context, bacvault.RestoreRequest) (restore.Result, error)
 	drill   func(context.Context, bacvault.RestoreRequest) (bacvault.Proof, error)
+	promote func(context.Context, bacvault.RestoreRequest) (bacvault.Promotion, error)
 	failAt  string // the kind of call that fails
 	err     error
 }
@@ -58,6 +59,10 @@ func (a *fakeApp) Restore(ctx context.Context, req bacvault.RestoreRequest) (res
 
 func (a *fakeApp) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error) {
 	return a.drill(ctx, req)
+}
+
+func (a *fakeApp) Promote(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Promotion, error) {
+	return a.promote(ctx, req)
 }
 
 func (a *fakeApp) QueueBackups(_ context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error) {

@@ -29,6 +29,7 @@ type application interface {
 	Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Result, error)
 	Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error)
 	Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error)
+	Promote(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Promotion, error)
 	QueueBackups(ctx context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error)
 	Unprotected(ctx context.Context) ([]bacvault.Database, error)
 	CleanCopies(ctx context.Context) (dropped []string, err error)

@@ -6,10 +6,11 @@ import (
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
+	"github.com/bacvault/bacvault/internal/promote"
 	"github.com/bacvault/bacvault/internal/restore"
 )
 
-// restore is the function that a message on restore-requests starts: one restore, or one drill.
+// restore is the function that a message on restore-requests starts: one restore, one drill, or one promotion.
 func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 	m, err := inv.message()
 	if err != nil {
@@ -19,9 +20,13 @@ func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 	if err != nil {
 		return answer{}, h.settle(ctx, h.rejected(bacvault.RestoreQueue, m, err))
 	}
-	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, h.overrun(bacvault.CodeImportDeadline))
+	late := bacvault.CodeImportDeadline
+	if req.Kind == bacvault.KindPromote {
+		late = bacvault.CodePromoteFailed // which another attempt carries on
+	}
+	runCtx, cancel := context.WithTimeoutCause(ctx, h.runLimit, h.overrun(late))
 	defer cancel()
-	data, err := h.restoreOrDrill(runCtx, req)
+	data, err := h.byKind(runCtx, req)
 	if ctx.Err() != nil {
 		return answer{}, context.Cause(ctx) // we are being stopped: unsettled, the message comes again
 	}
@@ -32,10 +37,13 @@ func (h *handler) restore(ctx context.Context, inv invocation) (answer, error) {
 	return answer{}, h.settle(ctx, o)
 }
 
-func (h *handler) restoreOrDrill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.EventData, error) {
+func (h *handler) byKind(ctx context.Context, req bacvault.RestoreRequest) (bacvault.EventData, error) {
 	switch req.Kind {
 	case bacvault.KindPromote:
-		return bacvault.EventData{Server: req.Server, Database: req.Name}, bacvault.Fail(bacvault.CodeRequestMalformed, "field \"kind\": this release can't promote yet")
+		p, err := h.app.Promote(ctx, req)
+		return bacvault.EventData{
+			Server: req.Server, Database: req.Name, Target: &bacvault.Database{Server: req.Server, Name: req.TargetDatabase}, Promotion: &p, Findings: p.Findings,
+		}, err
 	case bacvault.KindDrill:
 		p, err := h.app.Drill(ctx, req)
 		return bacvault.EventData{Server: req.Server, Database: req.Name, Slot: &p.Slot, Proof: &p}, err
@@ -49,15 +57,17 @@ func (h *handler) restoreOrDrill(ctx context.Context, req bacvault.RestoreReques
 
 func (h *handler) restoreOutcome(m message, req bacvault.RestoreRequest, data bacvault.EventData, err error) (outcome, error) {
 	good, bad := bacvault.RestoreCompleted, bacvault.RestoreFailed
-	if req.Kind == bacvault.KindDrill {
+	switch req.Kind {
+	case bacvault.KindDrill:
 		good, bad = bacvault.DrillPassed, bacvault.DrillFailed
+	case bacvault.KindPromote:
+		good, bad = bacvault.PromoteCompleted, bacvault.PromoteFailed
 	}
 	if err == nil {
 		e := h.app.Event(good, req.ID, req.Attempt, req.Database.String(), data)
 		return outcome{queue: bacvault.RestoreQueue, msg: m, event: &e}, nil
 	}
-	var busy *restore.Busy
-	if errors.As(err, &busy) {
+	if errors.As(err, new(*restore.Busy)) || errors.As(err, new(*promote.Busy)) {
 		req.Deferrals++
 		body, err := marshal(req)
 		return h.waiting(bacvault.RestoreQueue, m, body, req.MessageID(), req.Deferrals), err
@@ -72,7 +82,7 @@ func (h *handler) restoreOutcome(m message, req bacvault.RestoreRequest, data ba
 	}
 	e := h.app.Event(bad, req.ID, attempt, req.Database.String(), bacvault.EventData{
 		Server: req.Server, Database: req.Name, Slot: req.Slot, Target: &bacvault.Database{Server: req.Server, Name: req.TargetDatabase},
-		Final: true, Failure: f.Data(), Findings: data.Findings, Request: next,
+		Final: true, Failure: f.Data(), Findings: data.Findings, Promotion: data.Promotion, Request: next,
 	})
 	return h.failed(bacvault.RestoreQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), nil
 }

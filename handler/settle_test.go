@@ -13,6 +13,7 @@ import (
 	"github.com/bacvault/bacvault/internal/backup"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
+	"github.com/bacvault/bacvault/internal/promote"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/google/go-cmp/cmp"
 )
@@ -59,6 +60,7 @@ func TestEachOutcomeHasItsEventAndItsSettlement(t *testing.T) {
 			{"backup", "backup", "backup", string(bacvault.BackupCompleted), string(bacvault.BackupFailed)},
 			{"restore", "restore", "restore", string(bacvault.RestoreCompleted), string(bacvault.RestoreFailed)},
 			{"drill", "restore", "restore", string(bacvault.DrillPassed), string(bacvault.DrillFailed)},
+			{"promote", "restore", "restore", string(bacvault.PromoteCompleted), string(bacvault.PromoteFailed)},
 		} {
 			t.Run(k.name+": "+c.name, func(t *testing.T) {
 				a := fakeRuns(c.err)
@@ -66,6 +68,9 @@ func TestEachOutcomeHasItsEventAndItsSettlement(t *testing.T) {
 				body := backupBody(c.attempt)
 				if k.name != "backup" {
 					body = restoreBody(`,"kind":"` + k.name + `"` + c.attempt)
+				}
+				if k.name == "promote" {
+					body = restoreBody(`,"kind":"promote","action":"apply"` + c.attempt)
 				}
 				if code, _ := post(t, h, k.function, delivery(t, body)); code != http.StatusOK {
 					t.Fatalf("%d after %v", code, a.calls)
@@ -84,9 +89,9 @@ func TestEachOutcomeHasItsEventAndItsSettlement(t *testing.T) {
 
 // fakeRuns ends every run of every kind with err.
 func fakeRuns(err error) *fakeApp {
-	rerr := err
+	rerr, perr := err, err
 	if busy := (*backup.Busy)(nil); errors.As(err, &busy) {
-		rerr = &restore.Busy{Holder: "run x"}
+		rerr, perr = &restore.Busy{Holder: "run x"}, &promote.Busy{Holder: "run x"}
 	}
 	return &fakeApp{
 		backup: func(context.Context, bacvault.BackupRequest) (backup.Result, error) {
@@ -94,6 +99,9 @@ func fakeRuns(err error) *fakeApp {
 		},
 		restore: func(context.Context, bacvault.RestoreRequest) (restore.Result, error) { return restore.Result{}, rerr },
 		drill:   func(context.Context, bacvault.RestoreRequest) (bacvault.Proof, error) { return bacvault.Proof{}, rerr },
+		promote: func(context.Context, bacvault.RestoreRequest) (bacvault.Promotion, error) {
+			return bacvault.Promotion{}, perr
+		},
 	}
 }
 

@@ -29,6 +29,7 @@ type server struct {
 	address string
 	sql     *azuresql.Server
 	copies  copier
+	plane   *azuresql.Management // nil where the settings do not say where the server lies in Azure
 
 	copyObjective string
 	copyTimeout   time.Duration
@@ -46,14 +47,17 @@ func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*serve
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}
 		out[name] = &server{name: name, address: address, sql: s, copies: s, copyObjective: c.CopyObjective, copyTimeout: c.CopyTimeout}
-		if c.CopyBy != "management" {
+		if c.SQLSubscription == "" || c.SQLResourceGroup == "" || c.NoManagementPlane {
 			continue
 		}
-		if out[name].copies, err = azuresql.NewManagement(azuresql.ManagementConfig{
+		if out[name].plane, err = azuresql.NewManagement(azuresql.ManagementConfig{
 			Endpoint: c.ARMEndpoint, Audience: c.ARMAudience, SubscriptionID: c.SQLSubscription, ResourceGroup: c.SQLResourceGroup,
 			Server: name, Credential: cred,
 		}); err != nil {
 			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
+		if c.CopyBy == "management" {
+			out[name].copies = out[name].plane
 		}
 	}
 	return out, nil

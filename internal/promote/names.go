@@ -115,8 +115,12 @@ func (r *run) tellNames(ctx context.Context) string {
 	return r.tell(n)
 }
 
-// swapLimit bounds the two renames. They outlive a cancelled run, for between them there is no live database.
-const swapLimit = 5 * time.Minute
+// The limits of the two renames and of putting back, which outlive a cancelled run: between the renames there is no live
+// database. The second one is given up early, for the former live database is there to be put back.
+const (
+	leaveLimit = 5 * time.Minute
+	gapLimit   = time.Minute
+)
 
 // rename exchanges the names.
 func (r *run) rename(ctx context.Context) error {
@@ -159,21 +163,26 @@ func (r *run) rename(ctx context.Context) error {
 // database that left is put back at once, so that applications wait for a person no longer than they must.
 func (r *run) exchange(ctx context.Context, at position) error {
 	g := r.goal
-	pair, cancel := context.WithTimeout(context.WithoutCancel(ctx), swapLimit)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	if at == before {
-		if err := r.Server.Rename(pair, r.live.Name, g.outTo, g.out); err != nil {
-			n, lerr := r.look(pair)
+		leave, cancel := context.WithTimeout(ctx, leaveLimit)
+		defer cancel()
+		if err := r.Server.Rename(leave, r.live.Name, g.outTo, g.out); err != nil {
+			n, lerr := r.look(leave)
 			if lerr != nil || n.live != nil || !n.outTo.is(g.out) {
 				return fmt.Errorf("rename %s to %s: %w", r.live.Name, g.outTo, err)
 			} // only the answer was lost, and the live name is free: on with it
 		}
 	}
-	err := r.Server.Rename(pair, g.inWas, r.live.Name, g.in)
+	enter, cancel := context.WithTimeout(ctx, gapLimit)
+	defer cancel()
+	err := r.Server.Rename(enter, g.inWas, r.live.Name, g.in)
 	if err == nil {
 		return nil
 	}
-	return r.putBack(pair, fmt.Errorf("rename %s to %s: %w", g.inWas, r.live.Name, err))
+	back, cancel := context.WithTimeout(ctx, leaveLimit)
+	defer cancel()
+	return r.putBack(back, fmt.Errorf("rename %s to %s: %w", g.inWas, r.live.Name, err))
 }
 
 // putBack gives the live name back to the database that left it, unless the rename that failed was taken after all.
