@@ -37,8 +37,9 @@ type Database struct {
 	Created                                    time.Time
 }
 
-// operationOf is a long-running operation on one database.
+// operationOf is a long-running operation on one database, or (kind) on its policies, which it only tells the end of.
 type operationOf struct {
+	kind     string
 	database string
 	drops    bool
 	begun    time.Time
@@ -47,42 +48,55 @@ type operationOf struct {
 }
 
 const (
-	databases     = "Microsoft.Sql/servers/databases/"
-	sqlOperations = "Microsoft.Sql/locations/databaseAzureAsyncOperation/"
+	databases          = "Microsoft.Sql/servers/databases/"
+	locations          = "Microsoft.Sql/locations/"
+	databaseOperations = "databaseAzureAsyncOperation"
 )
 
-var databaseOperations = map[string]operation{
+// operationVersions are the kinds of operations that have an address, and the api-version of each.
+var operationVersions = map[string]string{
+	databaseOperations: sqlVersion, shortTermOperations: shortTermVersion, longTermOperations: longTermVersion,
+}
+
+var onDatabases = map[string]operation{
 	"GET":    {databases + "read", "arm.database", nil, (*Server).getDatabase},
 	"LIST":   {databases + "read", "arm.database", nil, (*Server).listDatabases},
 	"PUT":    {databases + "write", "arm.database.write", []string{"fail-operation", "hang-operation"}, (*Server).putDatabase},
 	"DELETE": {databases + "delete", "arm.database.delete", nil, (*Server).deleteDatabase},
 }
 
-// parseSQL takes .../providers/Microsoft.Sql/servers/{}/databases[/{}] apart, and the address of an operation.
+// parseSQL takes .../providers/Microsoft.Sql/servers/{}/databases[/{}[/{policy}/default]] apart, and the address of an operation.
 func (s *Server) parseSQL(r *http.Request, parts []string) (c call, op operation, ok bool, err error) {
 	version := r.URL.Query().Get("api-version")
 	method := r.Method
 	switch {
-	case len(parts) == 8 && strings.EqualFold(strings.Join(parts[2:5], "/"), "providers/Microsoft.Sql/locations") && parts[6] == "databaseAzureAsyncOperation":
+	case len(parts) == 8 && strings.EqualFold(strings.Join(parts[2:5], "/"), "providers/Microsoft.Sql/locations") && operationVersions[parts[6]] != "":
 		c = call{location: parts[5], operation: parts[7]}
 		if method != http.MethodGet {
 			return c, op, false, nil
 		}
-		return c, operation{sqlOperations + "read", "arm.operation", nil, (*Server).getOperation}, true, s.find(parts[1], s.cfg.ResourceGroup, sqlVersion, version)
-	case len(parts) < 9 || len(parts) > 10 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") ||
+		op = operation{locations + parts[6] + "/read", "arm.operation", nil, (*Server).getOperation}
+		return c, op, true, s.find(parts[1], s.cfg.ResourceGroup, operationVersions[parts[6]], version)
+	case len(parts) < 9 || len(parts) > 12 || len(parts) == 11 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") ||
 		!strings.EqualFold(strings.Join(parts[4:7], "/"), "providers/Microsoft.Sql/servers") || !strings.EqualFold(parts[8], "databases"):
 		return c, op, false, nil
 	}
-	c.server = parts[7]
-	if len(parts) == 10 {
+	c.server, c.version = parts[7], version
+	if len(parts) > 9 {
 		c.database = parts[9]
 	} else if method == http.MethodGet {
 		method = "LIST"
 	}
-	if op, ok = databaseOperations[method]; !ok {
+	known := sqlVersion
+	if len(parts) == 12 {
+		op, known, ok = parseRetention(method, parts[10], parts[11], version)
+	} else {
+		op, ok = onDatabases[method]
+	}
+	if !ok {
 		return c, op, false, nil
 	}
-	if err := s.find(parts[1], parts[3], sqlVersion, version); err != nil {
+	if err := s.find(parts[1], parts[3], known, version); err != nil {
 		return c, op, true, err
 	}
 	if !strings.EqualFold(c.server, s.cfg.Databases.Server) {
@@ -210,12 +224,15 @@ func (s *Server) deleteDatabase(_ context.Context, c call) (int, any, error) {
 // begin gives an operation its address. The real plane's Location names another resource; clients that know
 // Azure-AsyncOperation never ask it.
 func (s *Server) begin(c call, op operationOf) {
+	if op.kind == "" {
+		op.kind = databaseOperations
+	}
 	id := uuid.NewString()
 	s.mu.Lock()
 	s.copies[id] = op
 	s.mu.Unlock()
-	at := fmt.Sprintf("%s/subscriptions/%s/providers/Microsoft.Sql/locations/%s/databaseAzureAsyncOperation/%s?api-version=%s",
-		c.base, s.cfg.Subscription, location, id, sqlVersion)
+	at := fmt.Sprintf("%s/subscriptions/%s/providers/Microsoft.Sql/locations/%s/%s/%s?api-version=%s",
+		c.base, s.cfg.Subscription, location, op.kind, id, operationVersions[op.kind])
 	c.header.Set("Azure-AsyncOperation", at)
 	c.header.Set("Location", at)
 }
@@ -226,6 +243,9 @@ func (s *Server) getOperation(_ context.Context, c call) (int, any, error) {
 	s.mu.Unlock()
 	if !ok {
 		return 0, nil, &blob.Refusal{Status: 404, Code: "OperationIdNotFound", Message: fmt.Sprintf("The operation with Id '%s' does not exist.", c.operation)}
+	}
+	if op.kind != databaseOperations {
+		return http.StatusOK, op.policyChange(c.operation), nil
 	}
 	d, there := s.cfg.Databases.Describe(op.database)
 	body := map[string]any{"name": c.operation, "startTime": op.begun, "status": "Succeeded"}
@@ -242,4 +262,17 @@ func (s *Server) getOperation(_ context.Context, c call) (int, any, error) {
 		body["error"] = map[string]string{"code": code, "message": "The copy of the database ended half-way."}
 	}
 	return http.StatusOK, body, nil
+}
+
+// policyChange tells how a change of a policy ended; it was over when it was begun.
+func (op operationOf) policyChange(id string) map[string]any {
+	body := map[string]any{"name": id, "startTime": op.begun, "status": "Succeeded"}
+	switch {
+	case op.hangs:
+		body["status"] = "InProgress"
+	case op.code != "":
+		body["status"] = "Failed"
+		body["error"] = map[string]string{"code": op.code, "message": "Planned fault: the policy is as it was."}
+	}
+	return body
 }

@@ -25,6 +25,7 @@ type logical struct {
 	dbs   map[string]*arm.Database
 	looks map[string]int
 	fault map[string]string
+	ids   uint64 // the last one given to a copy
 }
 
 func (l *logical) databases() arm.Databases {
@@ -38,7 +39,8 @@ func (l *logical) copy(source, target, objective, fault string) error {
 		return fmt.Errorf("the specified service objective is invalid")
 	}
 	d := *l.dbs[strings.ToLower(source)]
-	d.Name, d.State, d.Objective = target, "COPYING", objective
+	l.ids++
+	d.ID, d.Name, d.State, d.Objective = l.ids, target, "COPYING", objective
 	l.dbs[strings.ToLower(target)], l.fault[target] = &d, fault
 	return nil
 }
@@ -66,7 +68,7 @@ func (l *logical) describe(name string) (arm.Database, bool) {
 func newDatabases(t *testing.T, change ...func(*arm.Config)) (*plane, *logical) {
 	t.Helper()
 	l := &logical{looks: map[string]int{}, fault: map[string]string{}, dbs: map[string]*arm.Database{
-		"orders": {Name: "Orders", State: "ONLINE", Collation: "Latin1_General_CI_AS", Objective: "S3", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		"orders": {ID: 1000, Name: "Orders", Edition: "Standard", MaxBytes: 250 << 30, State: "ONLINE", Collation: "Latin1_General_CI_AS", Objective: "S3", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 	}}
 	return newPlane(t, append([]func(*arm.Config){func(c *arm.Config) {
 		c.Databases = l.databases()
@@ -96,6 +98,7 @@ func TestCopyOfADatabase(t *testing.T) {
 	from, err := c.Get(t.Context(), group, server, "orders", nil)
 	must(t, err)
 	if *from.Name != "Orders" || *from.Properties.Status != armsql.DatabaseStatusOnline || *from.SKU.Name != "S3" ||
+		*from.SKU.Tier != "Standard" || *from.Properties.MaxSizeBytes != 250<<30 ||
 		from.Properties.CreationDate.Year() != 2026 || *from.Properties.Collation != "Latin1_General_CI_AS" || *from.Location == "" {
 		t.Errorf("got %+v", from.Database)
 	}

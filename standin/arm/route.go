@@ -23,6 +23,7 @@ type call struct {
 	body               []byte
 
 	server, database string // instead of account and container
+	version          string // the api-version, where more than one is known
 	operation        string
 	location         string
 	fault            faults.Fault // one of the operation's own

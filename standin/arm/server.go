@@ -54,8 +54,9 @@ type Config struct {
 	Allow        func(principal, action, scope string) bool
 	Clock        *clock.Clock
 	// Faults knows the operations "arm.account", "arm.container", "arm.policy", "arm.database" (reads), "arm.database.write",
-	// "arm.database.delete" and "arm.operation": "status" and "status-after" (Status, Code, Wait as Retry-After) and "stall"
-	// (Wait). A write also "fail-operation" (the operation ends half-way with Code) and "hang-operation".
+	// "arm.database.delete", "arm.retention" (reads), "arm.retention.write" and "arm.operation": "status" and "status-after"
+	// (Status, Code, Wait as Retry-After), "stall" (Wait) and "cut" (the call took effect, and nobody is told). A write also
+	// "fail-operation" (the operation ends half-way with Code; of a retention it has no effect) and "hang-operation".
 	Faults *faults.Plan
 	Log    func(format string, args ...any)
 }
@@ -72,6 +73,8 @@ type Server struct {
 	mu     sync.Mutex
 	closed bool
 	copies map[string]operationOf // the operations on databases, by id
+	// retentions are the policies that are no longer a new database's, by the database's identity.
+	retentions map[uint64]Retention
 }
 
 // Start listens and answers.
@@ -88,7 +91,7 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	s := &Server{cfg: cfg, served: make(chan struct{}), copies: map[string]operationOf{}}
+	s := &Server{cfg: cfg, served: make(chan struct{}), copies: map[string]operationOf{}, retentions: map[uint64]Retention{}}
 	var err error
 	if s.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen for management requests: %w", err)
@@ -165,6 +168,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	status, body, err := s.answer(w, r)
 	var refusal *blob.Refusal
 	switch {
+	case errors.Is(err, errCut):
+		s.cut(w)
+		return
 	case errors.As(err, &refusal):
 		s.cfg.Log("arm: %s %s: %d %s", r.Method, r.URL.Path, refusal.Status, refusal.Code)
 		w.Header().Set("x-ms-failure-cause", "gateway")
@@ -184,6 +190,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		s.cfg.Log("arm: write an answer: %v", err)
 	}
+}
+
+// errCut ends a call whose answer shall never arrive.
+var errCut = errors.New("the connection is cut")
+
+// cut hangs up before the answer.
+func (s *Server) cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.cfg.Log("arm: cut: %v", err)
+		return
+	}
+	_ = conn.Close()
 }
 
 // answer goes the way that every call goes: who, what, whether they may, and whether it is there.
@@ -213,7 +232,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, error
 			c.fault = f
 		case f.Do == "status":
 			return 0, nil, failure(w, f)
-		case f.Do == "status-after":
+		case f.Do == "status-after", f.Do == "cut":
 		case f.Do == "stall":
 			if err := wait(r.Context(), f.Wait); err != nil {
 				return 0, nil, fmt.Errorf("stall: %w", err)
@@ -226,6 +245,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, error
 	status, body, err := op.do(s, r.Context(), c)
 	if err == nil && planned && f.Do == "status-after" {
 		return 0, nil, failure(w, f)
+	}
+	if err == nil && planned && f.Do == "cut" {
+		return 0, nil, errCut
 	}
 	if tagged, ok := body.(interface{ etag() string }); ok && err == nil {
 		w.Header().Set("ETag", tagged.etag())

@@ -53,7 +53,7 @@ const (
 // restore app can create blobs there but not upload blocks or overwrite.
 func For(p Places) Table {
 	vault, state := p.VaultAccount+"/"+p.VaultContainer, p.StateAccount+"/"+p.StateContainer
-	var t Table
+	t := Table{places: p}
 	grant := func(principal, scope string, actions ...string) {
 		for _, a := range actions {
 			t.grants = append(t.grants, Grant{principal, a, scope})
@@ -92,6 +92,16 @@ const (
 	OperationRead  = "Microsoft.Sql/locations/databaseAzureAsyncOperation/read"
 )
 
+// Control-plane actions of a database's own backups. Scope is "<server>/<database>", and the location for operations.
+const (
+	ShortTermRead          = "Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies/read"
+	ShortTermWrite         = "Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies/write"
+	LongTermRead           = "Microsoft.Sql/servers/databases/backupLongTermRetentionPolicies/read"
+	LongTermWrite          = "Microsoft.Sql/servers/databases/backupLongTermRetentionPolicies/write"
+	ShortTermOperationRead = "Microsoft.Sql/locations/shortTermRetentionPolicyAzureAsyncOperation/read"
+	LongTermOperationRead  = "Microsoft.Sql/locations/longTermRetentionPolicyAzureAsyncOperation/read"
+)
+
 // ManagementCopies gives the backup app what it needs to copy databases of a server by the management plane. It then needs
 // SQLDBManager no more. OperationRead only tells why a copy failed.
 func ManagementCopies(t Table, server string) Table {
@@ -99,4 +109,27 @@ func ManagementCopies(t Table, server string) Table {
 		t = t.With(Backup, action, server+"/*")
 	}
 	return t.With(Backup, OperationRead, "*")
+}
+
+// Promotion gives a principal what it needs to put a restored database in a live one's place on a server, and nothing that
+// creates, drops or writes rows: SQLDBManager renames and scales, SQLViewDatabaseState tells of geo-replication, SQLDataReader
+// counts, and the rest is how long Azure keeps its own backups, the proof in the vault and the record in the state container.
+// SQLDBManager also creates databases and drops those that its holder owns; Azure SQL has no smaller role that renames.
+func Promotion(t Table, clientID, server string) Table {
+	for _, g := range []struct {
+		scope   string
+		actions []string
+	}{
+		{"server", []string{SQLLogin}},
+		{"master", []string{SQLDBManager}},
+		{"*", []string{SQLDataReader, SQLViewDatabaseState, ShortTermOperationRead, LongTermOperationRead}},
+		{server + "/*", []string{DatabaseRead, ShortTermRead, ShortTermWrite, LongTermRead, LongTermWrite}},
+		{t.places.VaultAccount + "/" + t.places.VaultContainer, []string{BlobRead}},
+		{t.places.StateAccount + "/" + t.places.StateContainer, []string{BlobRead, BlobWrite, BlobDelete}},
+	} {
+		for _, action := range g.actions {
+			t = t.With(clientID, action, g.scope)
+		}
+	}
+	return t
 }

@@ -18,10 +18,12 @@ const (
 	Alerting = "b0000000-0000-4000-8000-000000000004"
 	// Operator sends requests.
 	Operator = "b0000000-0000-4000-8000-000000000005"
+	// Promoter may put restored databases in the place of live ones once Promotion gave it that; before, it may do nothing.
+	Promoter = "b0000000-0000-4000-8000-000000000006"
 )
 
 // All lists the client ids of every identity.
-func All() []string { return []string{Backup, Restore, Admin, Alerting, Operator} }
+func All() []string { return []string{Backup, Restore, Admin, Alerting, Operator, Promoter} }
 
 // Grant lets one principal do one action within a scope. A trailing * of Action or Scope stands for any rest.
 type Grant struct {
@@ -34,6 +36,7 @@ type Grant struct {
 type Table struct {
 	grants []Grant
 	taken  []Grant
+	places Places
 }
 
 // Places names what the roles of a stack are scoped to.

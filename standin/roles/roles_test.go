@@ -61,3 +61,38 @@ func TestWithoutTakesARightOfThatPrincipalOnly(t *testing.T) {
 		t.Error("With did not add a grant to a new table")
 	}
 }
+
+// A promotion's principal had no right before, has those it needs, and none that would hurt.
+func TestPromotion(t *testing.T) {
+	const who, server, vault, state = roles.Promoter, "srv", "bacvaultvault/sql-backups", "bacvaultstate/bacvault-state"
+	before := roles.Default()
+	table := roles.Promotion(before, who, server)
+	for _, c := range []struct {
+		action, scope string
+		want          bool
+	}{
+		{roles.SQLLogin, "server", true}, {roles.SQLDBManager, "master", true}, {roles.SQLAdmin, "server", false},
+		{roles.SQLViewDatabaseState, "Orders", true}, {roles.SQLDataReader, "Orders", true}, {roles.SQLViewDefinition, "Orders", false},
+		{roles.DatabaseRead, "srv/Orders", true}, {roles.DatabaseWrite, "srv/Orders", false}, {roles.DatabaseDelete, "srv/Orders", false},
+		{roles.ShortTermRead, "srv/Orders", true}, {roles.ShortTermWrite, "srv/Orders", true},
+		{roles.LongTermRead, "srv/Orders", true}, {roles.LongTermWrite, "srv/Orders", true}, {roles.LongTermWrite, "srv2/Orders", false},
+		{roles.LongTermOperationRead, "uksouth", true}, {roles.ShortTermOperationRead, "uksouth", true}, {roles.OperationRead, "uksouth", false},
+		{roles.BlobRead, vault, true}, {roles.BlobAdd, vault, false}, {roles.BlobWrite, vault, false}, {roles.BlobDelete, vault, false},
+		{roles.PolicyRead, vault, false}, {roles.BlobRead, state, true}, {roles.BlobWrite, state, true}, {roles.BlobDelete, state, true},
+		{roles.BusReceive, "queues/restore-requests", false},
+	} {
+		if got := table.Allow(who, c.action, c.scope); got != c.want {
+			t.Errorf("Allow(%s, %s) = %t", c.action, c.scope, got)
+		}
+		if before.Allow(who, c.action, c.scope) {
+			t.Errorf("the table it was made of allows %s on %s", c.action, c.scope)
+		}
+	}
+	for _, action := range []string{roles.ShortTermRead, roles.ShortTermWrite, roles.LongTermRead, roles.LongTermWrite} {
+		for _, app := range []string{roles.Backup, roles.Restore} {
+			if table.Allow(app, action, "srv/Orders") {
+				t.Errorf("%s may do %s by itself", app, action)
+			}
+		}
+	}
+}
