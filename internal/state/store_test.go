@@ -178,9 +178,14 @@ func (s *store) leasing(r *http.Request, b *blob) *http.Response {
 
 func (s *store) list(r *http.Request, prefix string) *http.Response {
 	var b strings.Builder
-	for name := range s.blobs {
+	for name, o := range s.blobs {
 		if strings.HasPrefix(name, prefix) {
-			fmt.Fprintf(&b, "<Blob><Name>%s</Name><Properties/></Blob>", name)
+			state := "available"
+			if o.lease != "" && time.Now().Before(o.until) {
+				state = "leased"
+			}
+			fmt.Fprintf(&b, "<Blob><Name>%s</Name><Properties><Content-Length>%d</Content-Length><Last-Modified>%s</Last-Modified><LeaseState>%s</LeaseState></Properties></Blob>",
+				name, len(o.data), o.modified.UTC().Format(http.TimeFormat), state)
 		}
 	}
 	resp := answer(r, 200, "")

@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// DeadLetter is a message that a queue put aside.
+type DeadLetter struct {
+	Queue, ID           string
+	Sequence            int64 // of the queue; the same for as long as the message lies there
+	Reason, Description string
+	Enqueued            time.Time
+	Body                []byte
+}
+
+// peekSize is how many messages one call peeks; the service gives fewer if they are large.
+const peekSize = 100
+
+// DeadLetters peeks at what a queue put aside, at most limit of them, without locking or changing anything.
+func (b *Bus) DeadLetters(ctx context.Context, queue string, limit int) (out []DeadLetter, err error) {
+	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	if err != nil {
+		return nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
+	}
+	defer func() { err = errors.Join(err, closing(ctx, r)) }()
+	var from int64 // an explicit place: the library's own cursor would skip what another look saw
+	for len(out) < limit {
+		ms, err := peek(ctx, r, from, min(peekSize, limit-len(out)))
+		if err != nil {
+			return out, fmt.Errorf("peek at the dead letters of %s: %w", queue, err)
+		}
+		if len(ms) == 0 {
+			break
+		}
+		for _, m := range ms {
+			d := deadLetter(queue, m)
+			out, from = append(out, d), d.Sequence+1
+		}
+	}
+	return out, nil
+}
+
+func peek(ctx context.Context, r *azservicebus.Receiver, from int64, n int) ([]*azservicebus.ReceivedMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return r.PeekMessages(ctx, n, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &from})
+}
+
+func deadLetter(queue string, m *azservicebus.ReceivedMessage) DeadLetter {
+	d := DeadLetter{Queue: queue, ID: m.MessageID, Body: m.Body}
+	if m.SequenceNumber != nil {
+		d.Sequence = *m.SequenceNumber
+	}
+	if m.DeadLetterReason != nil {
+		d.Reason = *m.DeadLetterReason
+	}
+	if m.DeadLetterErrorDescription != nil {
+		d.Description = *m.DeadLetterErrorDescription
+	}
+	if m.EnqueuedTime != nil {
+		d.Enqueued = m.EnqueuedTime.UTC()
+	}
+	return d
+}
+
+// Requeue sends the dead letters that fit into their queue again, under the message that again makes of each, and takes them off the
+// dead letters afterwards. A message is sent before it is taken off: broken off in between it is there twice, and the second
+// run finds the first one's work done. again may refuse one with an error, which leaves it where it is.
+func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) bool, again func(DeadLetter) (Message, error)) (sent []DeadLetter, err error) {
+	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	if err != nil {
+		return nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
+	}
+	var kept []*azservicebus.ReceivedMessage
+	defer func() {
+		for _, m := range kept {
+			err = errors.Join(err, letGo(ctx, r, m))
+		}
+		err = errors.Join(err, closing(ctx, r))
+	}()
+	for {
+		ms, err := receiveSome(ctx, r)
+		if err != nil {
+			return sent, fmt.Errorf("receive the dead letters of %s: %w", queue, err)
+		}
+		if len(ms) == 0 {
+			return sent, nil
+		}
+		for i, m := range ms {
+			d := deadLetter(queue, m)
+			if !fits(d) {
+				kept = append(kept, m)
+				continue
+			}
+			if err := b.requeue(ctx, r, m, d, again); err != nil {
+				kept = append(kept, ms[i:]...)
+				return sent, fmt.Errorf("send %s again: %w", d.ID, err)
+			}
+			sent = append(sent, d)
+		}
+	}
+}
+
+func (b *Bus) requeue(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, d DeadLetter, again func(DeadLetter) (Message, error)) error {
+	out, err := again(d)
+	if err != nil {
+		return err
+	}
+	if err := b.Send(ctx, d.Queue, out); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return r.CompleteMessage(ctx, m, nil)
+}
+
+// emptyAfter is how long a receive waits before it takes the dead letters for empty.
+const emptyAfter = 5 * time.Second
+
+func receiveSome(ctx context.Context, r *azservicebus.Receiver) ([]*azservicebus.ReceivedMessage, error) {
+	wait, cancel := context.WithTimeout(ctx, emptyAfter)
+	defer cancel()
+	ms, err := r.ReceiveMessages(wait, peekSize, nil)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil
+	}
+	return ms, err
+}
+
+// letGo gives a message that was only looked at back, so that it need not wait for its lock to lapse.
+func letGo(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
+	defer cancel()
+	if err := r.AbandonMessage(ctx, m, nil); err != nil {
+		return fmt.Errorf("let %s go: %w", m.MessageID, err)
+	}
+	return nil
+}
+
+func closing(ctx context.Context, r *azservicebus.Receiver) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
+	defer cancel()
+	return r.Close(ctx)
+}
