@@ -37,7 +37,7 @@ type room struct {
 var rooms = map[string]room{
 	"handler":             {ours: []string{"internal/app", "internal/backup", "internal/promote", "internal/restore", "internal/bus", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
 	"cmd/bacvault":        {ours: []string{"internal/app", "internal/bacpac", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
-	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/promote", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
+	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/promote", "internal/probe", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
 	"internal/azuresql":   {ours: []string{"internal/bacvault"}, sdk: []string{mssql, armsql, azcore}},
 	"internal/backup":     {ours: []string{"internal/bacvault"}},
 	"internal/bacpac":     {ours: []string{"internal/bacvault"}},
@@ -47,6 +47,7 @@ var rooms = map[string]room{
 	"internal/drill":      {ours: []string{"internal/bacvault"}},
 	"internal/gate":       {ours: []string{"internal/bacvault"}, sdk: []string{azblob, armstorage, azcore}},
 	"internal/promote":    {ours: []string{"internal/bacvault"}},
+	"internal/probe":      {ours: []string{"internal/bacvault"}, sdk: []string{azblob, azcore}},
 	"internal/restore":    {ours: []string{"internal/bacvault"}},
 	"internal/sqlpackage": {ours: []string{"internal/bacvault"}},
 	"internal/state":      {ours: []string{"internal/bacvault"}, sdk: []string{azblob, azcore}},
