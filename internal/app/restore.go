@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
@@ -25,17 +26,28 @@ func (a *App) restoreWith(ctx context.Context, req bacvault.RestoreRequest, add 
 		return restore.Result{}, err
 	}
 	req.Server = srv.name // as it is configured: blob names tell cases apart, servers do not
+	target := a.restoreTarget(srv)
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	r := &restore.Restore{
-		Server: restoreServer{srv}, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
-		Import: a.importArchive(srv), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, WorkDir: a.cfg.WorkDir,
-		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+		Server: restoreServer{target}, Target: target.name, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
+		Import: a.importArchive(target), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, Fingerprint: azuresql.FingerprintMethod,
+		WorkDir: a.cfg.WorkDir, Pause: pauseToLook, FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}
 	if add != nil {
 		add(r)
 	}
 	return r.Run(ctx, req)
+}
+
+// pauseToLook is the wait between two looks for the database that an import makes.
+func pauseToLook(ctx context.Context) error {
+	select {
+	case <-time.After(5 * time.Second):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Import, report func(string)) error {
@@ -69,12 +81,16 @@ func (s restoreServer) Health(ctx context.Context, database string) ([]string, e
 	return h.Findings(), nil
 }
 
+func (s restoreServer) Schema(ctx context.Context, database string) (bacvault.Schema, error) {
+	return s.sql.Schema(ctx, database)
+}
+
 type restoreVault struct{ *App }
 
 func (v restoreVault) Catalogue(ctx context.Context, d bacvault.Database) (out []restore.Entry, err error) {
 	list, err := v.vault.Catalogue(ctx, d)
 	for _, e := range list {
-		out = append(out, restore.Entry{Blob: e.Blob, Slot: e.Slot, HasManifest: e.HasManifest, Proofs: e.Proofs})
+		out = append(out, restore.Entry{Blob: e.Blob, Slot: e.Slot, HasManifest: e.HasManifest, Archived: e.Archived, ProofNames: e.ProofNames})
 	}
 	return out, err
 }
@@ -83,8 +99,12 @@ func (v restoreVault) ReadManifest(ctx context.Context, name string) (bacvault.M
 	return v.vault.ReadManifest(ctx, name)
 }
 
+func (v restoreVault) ReadProof(ctx context.Context, name string) (bacvault.Proof, bool, error) {
+	return v.vault.ReadProof(ctx, name)
+}
+
 func (v restoreVault) Head(ctx context.Context, blob string) (int64, bool, error) {
-	s, ok, err := v.vault.Head(ctx, blob)
+	s, ok, err := v.vault.Readable(ctx, blob)
 	return s.Blob.Size, ok, err
 }
 

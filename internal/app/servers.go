@@ -60,7 +60,23 @@ func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*serve
 			out[name].copies = out[name].plane
 		}
 	}
+	// The server that backups are restored on needs no management plane: it may lie in another subscription.
+	if name := c.RestoreServer; name != "" && out[name] == nil {
+		s, err := azuresql.New(azuresql.Config{Address: c.RestoreAddress, Token: token})
+		if err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
+		out[name] = &server{name: name, address: c.RestoreAddress, sql: s, copies: s}
+	}
 	return out, nil
+}
+
+// restoreTarget is the server that a backup of a server's database is restored on.
+func (a *App) restoreTarget(of *server) *server {
+	if a.cfg.RestoreServer != "" {
+		return a.servers[a.cfg.RestoreServer]
+	}
+	return of
 }
 
 // server gives one of ours by its name, in whatever case the request spells it.

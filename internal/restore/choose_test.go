@@ -12,7 +12,7 @@ import (
 func nights(w *world) (proven, plain, orphan string) {
 	w.catalogue = nil
 	older, newer := bacvault.SlotAt(night.Time().AddDate(0, 0, -2)), bacvault.SlotAt(night.Time().AddDate(0, 0, -1))
-	proven, plain, orphan = w.store(older, archive, 2), w.store(newer, archive, 0), db.BlobName(night)
+	proven, plain, orphan = w.store(older, archive, true, false), w.store(newer, archive, false), db.BlobName(night)
 	delete(w.manifests, bacvault.ManifestName(orphan))
 	w.catalogue = append(w.catalogue, restore.Entry{Blob: orphan, Slot: night})
 	return proven, plain, orphan

@@ -17,12 +17,12 @@ func TestRestoreDoesEachStepInItsOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"catalogue#1", "manifest#1", "acquire#1",
+		"catalogue#1", "manifest#1", "head#1", "acquire#1",
 		"exists#1", // the name is free, or nothing is touched
 		"fetch#1", "verify#1",
 		"exists#2", "saveMark#1", "exists#3", // whose database it is, before there is one
-		"create#1", "fill#1",
-		"count#1", "health#1", "saveMark#2", "release#1",
+		"create#1", "exists#4", "saveMark#2", "fill#1", // seen while it is filled
+		"count#1", "health#1", "schema#1", "exists#5", "saveMark#3", "release#1",
 	}
 	if d := cmp.Diff(want, s.log); d != "" {
 		t.Fatal(d)
@@ -77,7 +77,7 @@ func TestExistingTargetIsNotTouched(t *testing.T) {
 }
 
 func TestLostLeaseNeverDrops(t *testing.T) {
-	for _, label := range []string{"exists#1", "fetch#1", "exists#3", "create#1", "fill#1", "count#1", "saveMark#2"} {
+	for _, label := range []string{"exists#1", "fetch#1", "exists#3", "create#1", "exists#4", "saveMark#2", "fill#1", "count#1", "exists#5", "saveMark#3"} {
 		t.Run(label, func(t *testing.T) {
 			w := newWorld(t)
 			s := newSide(w)

@@ -2,36 +2,72 @@ package restore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// reconcile: rows restored = rows in the archive = rows at the source, table by table.
+// reconcile: rows restored = rows in the archive = rows at the source, table by table, then what rows do not show. What
+// differs in the schema is told; a restored database with all its rows is not thrown away for it.
 func (r *run) reconcile(ctx context.Context) error {
 	restored, err := r.Server.Count(ctx, r.target.Name)
 	if err != nil {
 		return err
 	}
+	r.result.Tables = r.tables(restored)
 	if why := r.compare(restored); why != "" {
-		f := bacvault.Fail(bacvault.CodeRestoreRows, "the restored database %s %s", r.target.Name, why)
-		if r.keep = r.req.Kind != bacvault.KindDrill; !r.keep {
-			f.Next = "Restore this backup to a name of your own to inspect it; do not count on it before that."
-		}
-		return f
+		return r.differs(why)
 	}
-	findings, err := r.Server.Health(ctx, r.target.Name)
+	why, err := r.sameContent(ctx)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return r.differs(why)
+	}
+	health, err := r.Server.Health(ctx, r.target.Name)
+	if err != nil {
+		return err
+	}
+	schema, err := r.Server.Schema(ctx, r.target.Name)
 	if err != nil {
 		return err
 	}
 	for _, t := range r.archive.UnverifiedTables() {
-		findings = append(findings, "the rows of table "+t.String()+" in the archive could not be counted: "+r.archive.Unverified[t])
+		health = append(health, "the rows of table "+t.String()+" in the archive could not be counted: "+r.archive.Unverified[t])
 	}
-	r.result = Result{
-		Target: r.target, Source: r.req.Database, Slot: r.slot, Blob: r.blob, Unmanifested: r.manifest == nil,
-		Tables: r.tables(restored), Findings: findings, Stages: r.stages,
+	r.result.Objects = objects(r.archive.Schema, schema)
+	r.result.Findings = slices.Concat(r.findings, health, r.schemaFindings(schema))
+	if err := r.still(ctx); err != nil {
+		return err
 	}
-	res := r.result
-	return r.State.SaveMark(ctx, r.target, Mark{Request: r.req.ID, Started: r.stages[0].Start, Result: &res})
+	r.result.Stages = slices.Clone(r.stages.Times)
+	m, res := r.mark, r.result
+	m.Result = &res
+	return r.State.SaveMark(ctx, r.target, m)
+}
+
+// differs keeps the database for a person to look at, unless it is a drill's, which nobody will look at.
+func (r *run) differs(why string) error {
+	f := bacvault.Fail(bacvault.CodeRestoreRows, "the restored database %s %s", r.target.Name, why)
+	if r.keep = r.req.Kind != bacvault.KindDrill; !r.keep {
+		f.Next = "Restore this backup to a name of your own to inspect it; do not count on it before that."
+	}
+	return f
+}
+
+// still sees to it that what was compared is what has the name.
+func (r *run) still(ctx context.Context) error {
+	taken, created, err := r.Server.Exists(ctx, r.target.Name)
+	switch {
+	case err != nil:
+		return err
+	case !taken:
+		return bacvault.Fail(bacvault.CodeSQLNotFound, "somebody dropped or renamed the database %s while it was compared", r.target.Name)
+	case !created.Equal(r.born):
+		return bacvault.Fail(bacvault.CodeTargetExists, "another database (%s) took the name %s while it was compared", stamp(created), r.target.Name)
+	}
+	return nil
 }
 
 // compare says what is wrong with the rows. Nothing compared with nothing proves nothing.

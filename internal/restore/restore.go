@@ -3,9 +3,9 @@ package restore
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -17,6 +17,10 @@ type Server interface {
 	Exists(ctx context.Context, database string) (taken bool, created time.Time, err error)
 	Drop(ctx context.Context, database string) error
 	Count(ctx context.Context, database string) (bacvault.Rows, error)
+	// Fingerprint gives one for each table that has one, and says what they leave out.
+	Fingerprint(ctx context.Context, database string, tables []bacvault.Table) (of map[bacvault.Table]string, leftOut []string, err error)
+	// Schema reads what a database shows beside its rows.
+	Schema(ctx context.Context, database string) (bacvault.Schema, error)
 	// Health lists what is not as it should be in a restored database.
 	Health(ctx context.Context, database string) ([]string, error)
 }
@@ -25,9 +29,12 @@ type Server interface {
 type Vault interface {
 	Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, error)
 	ReadManifest(ctx context.Context, name string) (bacvault.Manifest, bool, error)
-	// Head gives the size of a blob, false where there is none.
+	// ReadProof reads a proof by its name in Entry.
+	ReadProof(ctx context.Context, name string) (bacvault.Proof, bool, error)
+	// Head gives the size of a blob, false where there is none. One that lies in the archive tier is a failure: it can't be
+	// fetched before somebody brings it back.
 	Head(ctx context.Context, blob string) (size int64, ok bool, err error)
-	// Fetch writes the blob into the file and gives the SHA-256 of what came.
+	// Fetch writes the blob into the file and gives the SHA-256 of what came. It outlasts passing faults by itself.
 	Fetch(ctx context.Context, blob string, f *os.File, size int64) (sha256 string, err error)
 }
 
@@ -36,7 +43,8 @@ type Entry struct {
 	Blob        string
 	Slot        bacvault.Slot
 	HasManifest bool
-	Proofs      int
+	Archived    bool
+	ProofNames  []string // oldest first
 }
 
 // Lease keeps other runs off a target name.
@@ -52,15 +60,6 @@ type State interface {
 	Mark(ctx context.Context, target bacvault.Database) (Mark, bool, error)
 }
 
-// Mark says whose database a target is: written before the import creates it, so that a killed run's successor may drop
-// it and nobody else ever does.
-type Mark struct {
-	Request string    `json:"request"`
-	Started time.Time `json:"started"`
-	// Result is there once the restore was reconciled.
-	Result *Result `json:"result,omitempty"`
-}
-
 // Import is what sqlpackage is asked to do.
 type Import struct {
 	Database, File, WorkDir   string
@@ -70,7 +69,9 @@ type Import struct {
 
 // Restore is what every run needs.
 type Restore struct {
+	// Server is the one that the database is restored on, Target its name; empty for the source's own.
 	Server   Server
+	Target   string
 	Vault    Vault
 	State    State
 	Protects func(server, database string) bool
@@ -83,24 +84,30 @@ type Restore struct {
 
 	ServiceObjective string // where the request names none
 	MaxSizeGB        int    // likewise
-	WorkDir          string
-	FreeBytes        func(dir string) (int64, error)
-	Now              func() time.Time
-	NewRun           func() string
-	Report           bacvault.Report
+	// Fingerprint names the method that Server uses.
+	Fingerprint string
+	WorkDir     string
+	// Pause waits before the next look for the database that the import makes.
+	Pause     func(ctx context.Context) error
+	FreeBytes func(dir string) (int64, error)
+	Now       func() time.Time
+	NewRun    func() string
+	Report    bacvault.Report
 }
 
-// Result is a restored, reconciled database.
+// Result is a restored, reconciled database. Beside an error it tells how far the run came: where Tables are in it, they
+// were compared.
 type Result struct {
-	Target       bacvault.Database     `json:"target"`
-	Source       bacvault.Database     `json:"source"`
-	Slot         *bacvault.Slot        `json:"slot,omitempty"`
-	Blob         bacvault.Blob         `json:"blob"`
-	Unmanifested bool                  `json:"unmanifested,omitempty"`
-	Tables       []bacvault.TableCheck `json:"tables"`
-	Findings     []string              `json:"findings,omitempty"`
-	Stages       []bacvault.StageTime  `json:"stages"`
-	AlreadyDone  bool                  `json:"-"`
+	Target       bacvault.Database      `json:"target"`
+	Source       bacvault.Database      `json:"source"`
+	Slot         *bacvault.Slot         `json:"slot,omitempty"`
+	Blob         bacvault.Blob          `json:"blob"`
+	Unmanifested bool                   `json:"unmanifested,omitempty"`
+	Tables       []bacvault.TableCheck  `json:"tables"`
+	Objects      []bacvault.ObjectCheck `json:"objects,omitempty"` // of the kinds that either side has
+	Findings     []string               `json:"findings,omitempty"`
+	Stages       []bacvault.StageTime   `json:"stages"`
+	AlreadyDone  bool                   `json:"-"`
 }
 
 // Busy is how a run ends that found another one at work on the target name.
@@ -115,13 +122,18 @@ const cleanLimit = 2 * time.Minute
 // Run makes one restore. It ends in a result, a *Busy, or an error that bacvault.AsFailure understands.
 func (b *Restore) Run(ctx context.Context, req bacvault.RestoreRequest) (res Result, err error) {
 	r := &run{Restore: b, req: req, id: b.NewRun(), target: bacvault.Database{Server: req.Server, Name: req.TargetDatabase}}
+	if b.Target != "" {
+		r.target.Server = b.Target
+	}
+	r.result = Result{Target: r.target, Source: req.Database}
+	r.stages = bacvault.Stages{Now: b.Now, Report: b.Report, About: r.about, Left: r.left}
 
-	if err := r.stage(ctx, bacvault.StageAdmit, r.admit); err != nil {
-		return Result{}, err
+	if err := r.stages.Do(ctx, bacvault.StageAdmit, r.admit); err != nil {
+		return r.sofar(), err
 	}
 	ctx, err = r.lease(ctx)
 	if err != nil {
-		return Result{}, err
+		return r.sofar(), err
 	}
 	defer func() {
 		if cerr := r.clean(ctx); cerr != nil {
@@ -138,8 +150,8 @@ func (b *Restore) Run(ctx context.Context, req bacvault.RestoreRequest) (res Res
 		{bacvault.StageImport, r.importArchive},
 		{bacvault.StageReconcile, r.reconcile},
 	} {
-		if err := r.stage(ctx, step.stage, step.do); err != nil {
-			return Result{}, r.abandon(ctx, step.stage, err)
+		if err := r.stages.Do(ctx, step.stage, step.do); err != nil {
+			return r.sofar(), r.abandon(ctx, step.stage, err)
 		}
 		if r.result.AlreadyDone {
 			break
@@ -157,87 +169,39 @@ type run struct {
 
 	lock     Lease
 	dir      string
-	slot     *bacvault.Slot
-	blob     bacvault.Blob
 	manifest *bacvault.Manifest // nil: an old file without one
 	file     *os.File
 	archive  bacvault.Archive
-	marked   bool // the mark may be this run's
-	created  bool // this very run may have created the target
-	keep     bool // the target is kept for inspection
+	mark     Mark      // as it was saved last
+	marked   bool      // the mark may be this run's
+	created  bool      // this very run may have created the target
+	born     time.Time // when it did; zero: it was not seen yet
+	keep     bool      // the target is kept for inspection
+	findings []string
 	result   Result
-	stages   []bacvault.StageTime
+	stages   bacvault.Stages
 }
 
-// now is in UTC: marks and results are read far from here.
+// sofar is the result of a run that failed.
+func (r *run) sofar() Result {
+	res := r.result
+	res.Findings, res.Stages = r.findings, slices.Clone(r.stages.Times)
+	return res
+}
+
+// now is in UTC: marks are read far from here.
 func (r *run) now() time.Time { return r.Now().UTC() }
 
-// stage runs one step, tells its start and end, and names it in the failure.
-func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
-	if err := context.Cause(ctx); err != nil {
-		return r.failure(ctx, err, s)
-	}
-	start := r.now()
-	r.report(s, false, 0, "")
-	err := do(ctx)
-	end := r.now()
-	r.stages = append(r.stages, bacvault.StageTime{Stage: s, Start: start, End: end})
-	if err != nil {
-		f := r.failure(ctx, err, s)
-		r.report(s, true, end.Sub(start), f.Error())
-		return f
-	}
-	r.report(s, true, end.Sub(start), "")
-	return nil
-}
-
-// failure says where it happened and, as long as there is no database of ours, that there is none. A lost lease ends the
-// context: the cause is then the truth, and what the step says only a symptom.
-func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvault.Failure {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	f := bacvault.AsFailure(err, s)
+// left says, as long as there is no database of ours, that there is none.
+func (r *run) left(f *bacvault.Failure) {
 	if f.Exists == "" && !r.created {
 		f.Exists = "nothing was created"
 	}
-	return f
 }
 
-func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
-	r.Report(bacvault.Progress{
-		Run: r.id, Kind: string(r.req.Kind), Database: r.req.Database, Slot: r.slot, Target: r.target.Name, Request: r.req.ID,
-		Attempt: r.req.Attempt, Stage: s, Done: done, Elapsed: took, Note: note, At: r.now(),
-	})
-}
-
-// abandon undoes a failed restore: it drops only the database that this very run created, and says what is left. What it
-// does not drop is nobody's any more: without its mark no later attempt takes it, or its namesake, for its own.
-func (r *run) abandon(ctx context.Context, s bacvault.Stage, err error) error {
-	f := bacvault.AsFailure(err, s)
-	if f.Code == bacvault.CodeLeaseLost {
-		// Whoever holds the name now may have begun anew: neither its database nor its mark is ours to touch.
-		if r.created {
-			f.Exists = fmt.Sprintf("the database %s may be left half-restored; the next attempt of this request drops it", r.target.Name)
-		}
-		return f
+func (r *run) about() bacvault.Progress {
+	return bacvault.Progress{
+		Run: r.id, Kind: string(r.req.Kind), Database: r.req.Database, Slot: r.result.Slot, Target: r.target.Name, Request: r.req.ID,
+		Attempt: r.req.Attempt,
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-	defer cancel()
-	switch {
-	case r.keep:
-		f.Exists = fmt.Sprintf("the database %s is kept for inspection", r.target.Name)
-	case r.created:
-		if derr := r.Server.Drop(ctx, r.target.Name); derr != nil {
-			f.Exists = fmt.Sprintf("the database %s that this run created is left half-restored: dropping it failed: %v", r.target.Name, derr)
-			return f // the mark stays: the next attempt drops it
-		}
-		f.Exists = fmt.Sprintf("the database %s that this run created was dropped", r.target.Name)
-	}
-	if r.marked {
-		if merr := r.State.SaveMark(ctx, r.target, Mark{}); merr != nil {
-			f.Exists += fmt.Sprintf("; its mark is left: before this request is sent again, see that nobody else has taken the name (%v)", merr)
-		}
-	}
-	return f
 }

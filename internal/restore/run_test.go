@@ -56,8 +56,8 @@ func TestRestoreRefusesAndKeepsOrDrops(t *testing.T) {
 		{"an unknown database", func(s *side) { s.req.Name = "other" }, bacvault.CodeRequestUnknownDB, bacvault.StageAdmit, none},
 		{"a full disk", func(s *side) { s.free = int64(2*len(archive)) - 1 }, bacvault.CodeDiskFull, bacvault.StagePreflight, none},
 		{"other bytes than the manifest's", func(s *side) { s.w.blobs[name] = "dbo a 4\ndbo b 0\n." }, bacvault.CodeVerifyHash, bacvault.StageFetch, none},
-		{"a broken archive", func(s *side) { s.w.catalogue = nil; s.w.store(night, "dbo a 3", 0) }, bacvault.CodeVerifyBroken, bacvault.StageVerify, none},
-		{"an archive that is not the manifest's", func(s *side) { s.w.catalogue = nil; s.w.store(night, "dbo a 3\n.", 0) }, bacvault.CodeVerifyRows, bacvault.StageVerify, none},
+		{"a broken archive", func(s *side) { s.w.catalogue = nil; s.w.store(night, "dbo a 3") }, bacvault.CodeVerifyBroken, bacvault.StageVerify, none},
+		{"an archive that is not the manifest's", func(s *side) { s.w.catalogue = nil; s.w.store(night, "dbo a 3\n.") }, bacvault.CodeVerifyRows, bacvault.StageVerify, none},
 		{"a manifest of another blob", func(s *side) {
 			m := s.w.manifests[bacvault.ManifestName(name)]
 			m.Blob.Name = "srv/db/other.bacpac"

@@ -28,9 +28,10 @@ func fails(t *testing.T, w *world, label string, after bool) {
 	s.failAt, s.after = label, after
 	res, err := s.run(t.Context())
 	if err == nil {
-		if label != "release#1" || len(res.Findings) != 1 {
+		if findings, ok := forgiven[label]; !ok || len(res.Findings) != findings {
 			t.Errorf("the run succeeded with the findings %v", res.Findings)
 		}
+		w.lapse()
 		return
 	}
 	f := failure(t, err)
@@ -48,6 +49,10 @@ func fails(t *testing.T, w *world, label string, after bool) {
 	}
 	w.lapse()
 }
+
+// forgiven are the calls that a restore succeeds without, with the findings that they leave: the looks while the import runs are
+// made again when it is over.
+var forgiven = map[string]int{"exists#4": 0, "saveMark#2": 0, "release#1": 1}
 
 func sweep(t *testing.T, do func(t *testing.T, label string, after bool)) {
 	t.Helper()
@@ -75,7 +80,7 @@ func TestNameTakenBetweenTwoAttemptsIsNotTouched(t *testing.T) {
 	sweep(t, func(t *testing.T, label string, after bool) {
 		w := newWorld(t)
 		fails(t, w, label, after)
-		if label == "release#1" {
+		if _, ok := forgiven[label]; ok {
 			return // that attempt succeeded: the name is ours
 		}
 		w.foreign()

@@ -26,11 +26,26 @@ func (s *side) ReadManifest(_ context.Context, name string) (m bacvault.Manifest
 	return m, ok, err
 }
 
+func (s *side) ReadProof(_ context.Context, name string) (p bacvault.Proof, ok bool, err error) {
+	err = s.call("proof", func() error { p, ok = s.w.proofs[name]; return nil })
+	return p, ok, err
+}
+
+// archivedBlob is how the vault refuses a blob that lies in the archive tier.
+func archivedBlob() error {
+	f := bacvault.Fail(bacvault.CodeVaultRead, "the blob is in the archive tier")
+	f.Class, f.Next = bacvault.Refused, "az storage blob set-tier"
+	return f
+}
+
 func (s *side) Head(_ context.Context, blob string) (size int64, ok bool, err error) {
 	err = s.call("head", func() error {
 		var content string
 		content, ok = s.w.blobs[blob]
 		size = int64(len(content))
+		if s.w.archived[blob] {
+			return archivedBlob()
+		}
 		return nil
 	})
 	return size, ok, err
@@ -41,7 +56,7 @@ func (s *side) Fetch(_ context.Context, blob string, f *os.File, _ int64) (sum s
 		content := s.w.blobs[blob]
 		h := sha256.Sum256([]byte(content))
 		sum = hex.EncodeToString(h[:])
-		_, err := f.WriteString(content)
+		_, err := f.WriteAt([]byte(content), 0)
 		return err
 	})
 	return sum, err
@@ -60,7 +75,7 @@ func (s *side) verify(_ context.Context, r io.ReaderAt, size int64) (a bacvault.
 		rows = parse(string(b))
 		return nil
 	})
-	return bacvault.Archive{Rows: rows.Without(s.unverified), Unverified: s.unverified}, err
+	return bacvault.Archive{Rows: rows.Without(s.unverified), Unverified: s.unverified, Schema: s.model}, err
 }
 
 func failure(t *testing.T, err error) *bacvault.Failure {

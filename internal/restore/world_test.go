@@ -42,6 +42,8 @@ type world struct {
 	databases map[string]*database
 	blobs     map[string]string
 	manifests map[string]bacvault.Manifest
+	proofs    map[string]bacvault.Proof
+	archived  map[string]bool
 	catalogue []restore.Entry
 	marks     map[string][]byte
 	holder    string
@@ -54,14 +56,15 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		databases: map[string]*database{"db": {owner: "live", rows: bacvault.Rows{tabA: 3, tabB: 0}}},
 		blobs:     map[string]string{}, manifests: map[string]bacvault.Manifest{}, marks: map[string][]byte{},
+		proofs: map[string]bacvault.Proof{}, archived: map[string]bool{},
 		now: night.Time().Add(8 * time.Hour), workDir: t.TempDir(),
 	}
-	w.store(night, archive, 1)
+	w.store(night, archive, true)
 	return w
 }
 
-// store puts a backup of the database into the vault.
-func (w *world) store(s bacvault.Slot, content string, proofs int) string {
+// store puts a backup of the database into the vault, with the proofs of drills that passed or did not.
+func (w *world) store(s bacvault.Slot, content string, proofs ...bool) string {
 	name := db.BlobName(s)
 	sum := sha256.Sum256([]byte(content))
 	w.blobs[name] = content
@@ -69,7 +72,12 @@ func (w *world) store(s bacvault.Slot, content string, proofs int) string {
 		Schema: bacvault.ManifestSchema, Database: db, Slot: s, Blob: bacvault.Blob{Name: name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])},
 		Tables: []bacvault.TableRows{{Table: tabA, Source: 3, Archive: 3, Verdict: bacvault.VerdictOK}, {Table: tabB, Verdict: bacvault.VerdictOK}},
 	}
-	w.catalogue = append(w.catalogue, restore.Entry{Blob: name, Slot: s, HasManifest: true, Proofs: proofs})
+	e := restore.Entry{Blob: name, Slot: s, HasManifest: true}
+	for i, passed := range proofs {
+		e.ProofNames = append(e.ProofNames, fmt.Sprintf("%s.proof-%d", name, i))
+		w.proofs[e.ProofNames[i]] = bacvault.Proof{Blob: name, Passed: passed}
+	}
+	w.catalogue = append(w.catalogue, e)
 	return name
 }
 
@@ -106,6 +114,16 @@ type side struct {
 	restored bacvault.Rows // instead of the archive's rows
 	health   []string
 	imported restore.Import
+	prints   map[bacvault.Table]string // of the restored tables
+	model    bacvault.Schema           // what the archive's model says
+	schema   bacvault.Schema           // what the restored database shows
+	target   string                    // the server to restore on
+
+	planning []time.Duration // before the import makes the database; the run looks after each
+	look     chan struct{}
+	looks    int
+	pauses   int
+	saves    int
 	lose     context.CancelCauseFunc
 
 	unverified map[bacvault.Table]string // what the walk can't be sure of
@@ -113,7 +131,7 @@ type side struct {
 
 func newSide(w *world) *side {
 	return &side{
-		w: w, count: map[string]int{}, err: errNet, at: map[string]func(){}, free: 1 << 30,
+		w: w, count: map[string]int{}, err: errNet, at: map[string]func(){}, free: 1 << 30, look: make(chan struct{}),
 		req: bacvault.RestoreRequest{
 			Envelope: bacvault.Envelope{Schema: bacvault.RestoreRequestSchema, ID: "r-1", Attempt: 1}, Kind: bacvault.KindRestore, Database: db,
 			Backup: "latest", TargetDatabase: target.Name,
@@ -147,7 +165,7 @@ func (s *side) call(name string, effect func() error) error {
 
 func (s *side) restore() *restore.Restore {
 	return &restore.Restore{
-		Server: s, Vault: s, State: s, Protects: func(server, name string) bool { return server == "srv" && name == "db" },
+		Server: s, Target: s.target, Fingerprint: "sum", Pause: s.pause, Vault: s, State: s, Protects: func(server, name string) bool { return server == "srv" && name == "db" },
 		Verify: s.verify, Import: s.importFile, ServiceObjective: "S3", MaxSizeGB: 250, WorkDir: s.w.workDir,
 		FreeBytes: func(string) (int64, error) { return s.free, nil }, Now: s.w.tick, NewRun: func() string { return "run1" },
 		Report: func(p bacvault.Progress) { s.w.mu.Lock(); s.notes = append(s.notes, p); s.w.mu.Unlock() },
@@ -186,10 +204,69 @@ func (s *side) Health(context.Context, string) ([]string, error) {
 	return s.health, s.call("health", func() error { return nil })
 }
 
+// pause is the wait between two looks: until the import calls watched.
+func (s *side) pause(ctx context.Context) error {
+	s.w.mu.Lock()
+	s.pauses++
+	s.w.mu.Unlock()
+	select {
+	case <-s.look:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// watched lets the run look for its database now, and waits until it has.
+func (s *side) watched() {
+	s.w.mu.Lock()
+	saves := s.saves
+	s.w.mu.Unlock()
+	s.look <- struct{}{}
+	s.looks++
+	for range 10_000 {
+		s.w.mu.Lock()
+		done := s.pauses > s.looks || s.saves > saves
+		s.w.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	panic("the run does not look")
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (s *side) Fingerprint(_ context.Context, _ string, tables []bacvault.Table) (of map[bacvault.Table]string, _ []string, err error) {
+	err = s.call("fingerprint", func() error {
+		of = map[bacvault.Table]string{}
+		for _, t := range tables {
+			if p := s.prints[t]; p != "" {
+				of[t] = p
+			}
+		}
+		return nil
+	})
+	return of, nil, err
+}
+
+func (s *side) Schema(context.Context, string) (bacvault.Schema, error) {
+	return s.schema, s.call("schema", func() error { return nil })
+}
+
 // importFile is sqlpackage: it creates the database, then fills it. Two calls, so that it can be killed between.
 func (s *side) importFile(_ context.Context, i restore.Import, report func(string)) error {
 	report("Importing")
 	s.imported = i
+	for _, d := range s.planning {
+		s.w.pass(d)
+		s.watched()
+	}
 	err := s.call("create", func() error {
 		if d := s.w.databases[i.Database]; d != nil {
 			return bacvault.Fail(bacvault.CodeImportNotEmpty, "%s has objects", i.Database)
@@ -200,6 +277,7 @@ func (s *side) importFile(_ context.Context, i restore.Import, report func(strin
 	if err != nil {
 		return err
 	}
+	s.watched()
 	return s.call("fill", func() error {
 		rows := s.restored
 		if rows == nil {
@@ -244,6 +322,7 @@ func (s *side) SaveMark(_ context.Context, d bacvault.Database, m restore.Mark) 
 	return s.call("saveMark", func() error {
 		b, err := json.Marshal(m)
 		s.w.marks[d.Name] = b
+		s.saves++
 		return err
 	})
 }
