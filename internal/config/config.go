@@ -47,6 +47,8 @@ type Config struct {
 	CopyTimeout       time.Duration
 	RunTimeout        time.Duration
 	StallTimeout      time.Duration
+	DrillSchedule     string
+	NegativeLimit     time.Duration
 	StoreStallTimeout time.Duration
 	MaxAttempts       int
 	RetryDelay        time.Duration
@@ -66,6 +68,15 @@ type Config struct {
 	BusEmulator    string // connection string without a secret worth keeping; empty outside the emulator
 	LogLevel       string
 	Port           int
+}
+
+// setDrillSchedule sees that the host will understand it: a timer whose schedule it can't read never fires.
+func (c *Config) setDrillSchedule(v string) error {
+	if n := len(strings.Fields(v)); n != 6 {
+		return faultf("%q has %d fields, not the six from second to day of week", v, n)
+	}
+	c.DrillSchedule = v
+	return nil
 }
 
 func faultf(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -62,6 +62,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a database twice":                 {"SQL_DATABASE_NAME=a,a", "twice"},
 		"the vault as the state container": {"BACVAULT_STATE_ACCOUNT=stx", ""},
 		"an archive tier":                  {"BACVAULT_ACCESS_TIER=Archive", "not one of"},
+		"a schedule of five fields":        {"BACVAULT_DRILL_SCHEDULE=0 6 * * 0", "six"},
 		"a server's endpoint without port": {"BACVAULT_SQL_ENDPOINT=sql.internal", "host:port"},
 	} {
 		t.Run(name, func(t *testing.T) {
