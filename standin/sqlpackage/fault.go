@@ -20,7 +20,8 @@ const faultsVariable = "STANDIN_SQLPACKAGE_FAULTS"
 type fault struct {
 	Action  string  `json:"action"`
 	Do      string  `json:"do"`
-	Table   string  `json:"table,omitempty"` // "schema.table"
+	Table   string  `json:"table,omitempty"`  // "schema.table"
+	Object  string  `json:"object,omitempty"` // a type of the model's elements: "SqlView"
 	Rows    int64   `json:"rows,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
 	Times   int     `json:"times,omitempty"` // 0 is always
@@ -42,11 +43,17 @@ const (
 	dieMidway      = "die-midway"       // killed after half of the tables
 	leaveIndexes   = "leave-indexes"    // does not enable the indexes, exit 0
 	importLoseRows = "import-lose-rows" // imports fewer rows, exit 0
+	leaveUntrusted = "leave-untrusted"  // enables the indexes and leaves the constraints not trusted, exit 0
+	loseObject     = "lose-object"      // does not make one object, exit 0
+	losePrincipal  = "lose-principal"   // does not make one user or role, exit 0
+	failMidway     = "fail-midway"      // an error of the server after half of the tables, exit 1
+	sigkill        = "sigkill"          // a real SIGKILL after half of the tables
 )
 
 var faultsOf = map[action][]string{
 	exportAction: {exitPartial, omitOrigin, tokenExpired, hang, exit137, loseRows, loseTable, warn, truncate, slow},
-	importAction: {tokenExpired, notEmpty, hang, exit137, warn, slow, dieMidway, leaveIndexes, importLoseRows},
+	importAction: {tokenExpired, notEmpty, hang, exit137, warn, slow, dieMidway, leaveIndexes, importLoseRows,
+		leaveUntrusted, loseObject, losePrincipal, failMidway, sigkill},
 }
 
 // chosenFault is what this run shall do wrong; nil is nothing.
@@ -107,6 +114,8 @@ func (f fault) check() error {
 			return fmt.Errorf("%q with table %q", f.Do, f.Table)
 		case (f.Do == loseRows || f.Do == importLoseRows) != (f.Rows > 0):
 			return fmt.Errorf("%q with %d rows", f.Do, f.Rows)
+		case (f.Do == loseObject) != (f.Object != "") || f.Object == "SqlTable":
+			return fmt.Errorf("%q with object %q", f.Do, f.Object)
 		case (f.Do == slow) != (f.Seconds > 0):
 			return fmt.Errorf("%q with %g seconds", f.Do, f.Seconds)
 		case f.Times < 0:
@@ -149,7 +158,7 @@ func (c *chosenFault) fires(do string) (bool, error) {
 			return false, err
 		}
 	}
-	return true, appendLine(c.path+".fired", strings.TrimSpace(c.Action+" "+c.Do+" "+c.Table))
+	return true, appendLine(c.path+".fired", strings.TrimSpace(c.Action+" "+c.Do+" "+c.Table+c.Object))
 }
 
 // countDown takes one of the fault's times out of the plan; an entry without any left goes, because 0 would mean always.

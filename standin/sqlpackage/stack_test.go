@@ -28,6 +28,9 @@ const (
 	nobody = "a0000000-0000-4000-8000-000000000003"
 )
 
+// asTool makes the test binary the tool's stand-in.
+const asTool = "TEST_AS_SQLPACKAGE"
+
 // stack is what all tests share, because azidentity keeps tokens and crypto/x509 keeps the roots for the whole process.
 var stack struct {
 	authority *pki.Authority
@@ -35,6 +38,9 @@ var stack struct {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asTool) != "" { // a test started this binary as the tool
+		os.Exit(sqlpackage.Main(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	}
 	code, err := withStack(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

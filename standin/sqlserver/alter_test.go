@@ -278,3 +278,40 @@ func TestFaultsOfChanges(t *testing.T) {
 		})
 	}
 }
+
+// create_date tells a database from every other, through renames, and is to the tick what the management plane shows.
+func TestCreateDateIsAnIdentity(t *testing.T) {
+	s := startShop(t, sqlserver.Config{})
+	if err := s.Load("Second", shop()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Copy("Shop", "Third", "", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rename("Second", "Renamed"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.open(t, admin, "master").QueryContext(ctx(t), productStatements(t)["stmtDatabases"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	seen := map[time.Time]string{}
+	for r.Next() {
+		var name, state string
+		var created time.Time
+		if err := r.Scan(&name, &state, &created); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := s.Describe(name); !d.Created.Equal(created) {
+			t.Errorf("%s was created at %v, and at %v", name, created, d.Created)
+		}
+		if other := seen[created]; other != "" {
+			t.Errorf("%s and %s were created at the same time", name, other)
+		}
+		seen[created] = name
+	}
+	if err := r.Err(); err != nil || len(seen) != 3 {
+		t.Errorf("%v, %v", seen, err)
+	}
+}

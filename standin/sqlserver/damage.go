@@ -147,3 +147,29 @@ func (s *Server) SetCompatibility(db string, level int) error {
 func (s *Server) SetGeoLinks(db string, n int) error {
 	return s.change("set geo-replication links", db, func(d *database) error { d.geoLinks = n; return nil })
 }
+
+// Inventory is what the catalogue shows an administrator of a database, beside its tables' rows.
+type Inventory struct {
+	Objects    map[string]int // by the words of stmtObjects
+	Principals []string
+	// What an import left behind.
+	DisabledIndexes, UntrustedKeys, UntrustedChecks int64
+}
+
+// Inventory tells what a database holds, for comparison by tests.
+func (s *Server) Inventory(db string) (Inventory, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.databases[key(db)]
+	if !ok {
+		return Inventory{}, false
+	}
+	i := Inventory{map[string]int{}, slices.SortedFunc(slices.Values(d.principals), compareNames),
+		d.unfinished.disabledIndexes, d.unfinished.untrustedKeys, d.unfinished.untrustedChecks}
+	for element, n := range d.counted() {
+		if n > 0 {
+			i.Objects[kinds[element]] += int(n)
+		}
+	}
+	return i, true
+}

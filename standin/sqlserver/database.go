@@ -78,11 +78,20 @@ type table struct {
 func (s *Server) newDatabase(name, owner string) *database {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d := &database{name: name, owner: owner, lineage: []string{name}, collation: defaultCollation, compatibility: defaultCompatibility}
+	s.identify(d)
+	return d
+}
+
+// identify makes a database one of its own, by its id and, as clients know it, by create_date: no two have the same, as the
+// real ones take longer to make, and both planes show the same, being whole 10 ms, which datetime holds exactly.
+func (s *Server) identify(d *database) {
 	s.ids++
-	return &database{
-		id: s.ids, name: name, owner: owner, lineage: []string{name}, created: s.cfg.Clock.Now(), collation: defaultCollation,
-		compatibility: defaultCompatibility,
+	at := s.cfg.Clock.Now().Truncate(10 * time.Millisecond)
+	if !at.After(s.created) {
+		at = s.created.Add(10 * time.Millisecond)
 	}
+	d.id, d.created, s.created = s.ids, at, at
 }
 
 func (d *database) state(now time.Time) string {
@@ -131,9 +140,9 @@ func (d *database) define(m bacpacfile.Model) error {
 }
 
 // copyAs is a consistent snapshot under another name: rows are shared until one side changes its own.
-func (d *database) copyAs(name, owner string, now time.Time) *database {
+func (d *database) copyAs(name, owner string) *database {
 	c := *d
-	c.name, c.owner, c.created = name, owner, now
+	c.name, c.owner = name, owner
 	c.geoLinks, c.scaling = 0, nil
 	c.lineage = append([]string{name}, d.lineage...)
 	c.tables = make([]*table, len(d.tables))

@@ -69,9 +69,9 @@ func (s *Server) startCopy(r copyRequest) (*database, error) {
 		return nil, errNoCopySource()
 	}
 	from.settle(now)
-	d := from.copyAs(r.target, r.owner, now)
-	s.ids++
-	d.id, d.copied = s.ids, now.Add(s.cfg.CopyTime)
+	d := from.copyAs(r.target, r.owner)
+	s.identify(d)
+	d.copied = now.Add(s.cfg.CopyTime)
 	if r.objective != "" {
 		d.resize(r.objective)
 	}
@@ -214,11 +214,20 @@ func (s *session) createFromModel(_ context.Context, c call) error {
 }
 
 func (s *session) enableIndexes(context.Context, call) error {
+	return s.finish(func(u *unfinished) { *u = unfinished{} })
+}
+
+// enableIndexesOnly leaves the constraints as they are.
+func (s *session) enableIndexesOnly(context.Context, call) error {
+	return s.finish(func(u *unfinished) { u.disabledIndexes = 0 })
+}
+
+func (s *session) finish(do func(*unfinished)) error {
 	if !s.server.owns(s.principal, s.database) {
 		return errDatabaseDenied("ALTER", s.database.name)
 	}
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	s.database.unfinished = unfinished{}
+	do(&s.database.unfinished)
 	return nil
 }

@@ -54,8 +54,9 @@ type Server struct {
 
 	mu        sync.Mutex // guards everything in the databases that changes
 	databases map[string]*database
-	versions  uint64 // the last rowversion given out
-	ids       uint64 // the last id of a database given out
+	versions  uint64    // the last rowversion given out
+	ids       uint64    // the last id of a database given out
+	created   time.Time // the last create_date given out
 }
 
 // Start listens and serves until Close.

@@ -58,6 +58,7 @@ func statements() []statement {
 		{"CREATE DATABASE {target} ({options});", nil, (*session).create},
 		{"EXEC standin.create_from_model @model;", []string{"@model"}, (*session).createFromModel},
 		{"EXEC standin.enable_indexes;", nil, (*session).enableIndexes},
+		{"EXEC standin.enable_indexes_only;", nil, (*session).enableIndexesOnly},
 
 		// what the driver sends of itself, for Ping and CopyIn
 		{"select 1;", nil, (*session).ping},
