@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	mib := flags.Int64("mib", 1024, "size of what is stored and of the rows that are verified")
 	large := flags.Int64("large-mib", 10240, "size of the rows of the largest archive that is verified")
 	whole := flags.Int64("backup-mib", 128, "size of the rows of the database of whole backups; the stand-in of SQL Server holds it in memory")
-	only := flags.String("only", "store,sink,verify,memory,both,handler,backup", "cases to measure")
+	only := flags.String("only", "store,fetch,sink,verify,memory,both,handler,backup", "cases to measure")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.scratch)) }()
 	cases := map[string]func(context.Context) ([]row, error){
-		"store": b.store, "sink": b.sink, "verify": b.verify, "both": b.both, "handler": b.handler,
+		"store": b.store, "fetch": b.fetch, "sink": b.sink, "verify": b.verify, "both": b.both, "handler": b.handler,
 		"memory": func(ctx context.Context) ([]row, error) { return b.memory(ctx, *large<<20) },
 		"backup": func(ctx context.Context) ([]row, error) { return b.backup(ctx, *whole<<20) },
 	}

@@ -19,6 +19,8 @@ const usage = `subject timed <report> <command> <argument>...   run the command 
 subject store <file> <container URL> <blob>      the product's Stage and Commit, with the token of a managed identity
 subject store-sink <file> <MiB a second>         the same into memory that forgets, over a wire of that width; 0 is no wire
 subject upload <file> <container URL> <blob>     the SDK's UploadFile, blocks of 8 MiB, four at a time
+subject fetch <file> <container URL> <blob>      the product's Fetch into a new file
+subject download <file> <container URL> <blob>   the SDK's DownloadFile, ranges of 8 MiB, four at a time
 subject hash <file>                              SHA-256 alone
 subject verify <archive>                         the product's Verify
 subject inflate <archive>                        inflates every part with the library that Verify uses, and nothing else
@@ -40,6 +42,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if len(args) < 2 {
 		return errors.New(usage)
+	}
+	if len(args) == 4 {
+		switch args[0] {
+		case "fetch":
+			return fetch(ctx, args[1], args[2], args[3], stdout)
+		case "download":
+			return download(ctx, args[1], args[2], args[3])
+		}
 	}
 	f, err := os.Open(args[1])
 	if err != nil {

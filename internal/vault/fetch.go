@@ -66,7 +66,7 @@ func (v *Vault) fetch(ctx context.Context, doing, name string, size int64, into 
 	fe := &fetcher{
 		v: v, client: v.c.NewBlobClient(name), doing: doing, name: name, etag: azcore.ETag(st.Blob.ETag), into: w, size: size, block: block,
 		whole: sha256.New(), progress: progress,
-		free: make(chan []byte, workers), jobs: make(chan job), landed: make(chan job),
+		free: make(chan []byte, workers), jobs: make(chan job), landed: make(chan job, workers),
 	}
 	if err := fe.run(ctx, workers); err != nil {
 		return "", v.failure(ctx, reading("%s %s", doing, name), err)
@@ -83,18 +83,21 @@ func (v *Vault) archived(doing, name string) *bacvault.Failure {
 }
 
 // fetcher is one run of Fetch or ReadBack. The ranges are handed out in order and hashed in order; as the earliest range that is
-// missing always holds a buffer, as many buffers as workers are enough.
+// missing always holds a buffer, as many buffers as workers are enough. What comes of a range is written and hashed piece by
+// piece: ranges that were asked for together end together, and nothing would be on the wire while whole ones are worked off.
 type fetcher struct {
-	v            *Vault
-	client       *blob.Client
-	doing, name  string
-	etag         azcore.ETag
-	into         io.WriterAt
-	size, block  int64
-	whole        hash.Hash
-	progress     func(int64)
-	free         chan []byte
-	jobs, landed chan job
+	v           *Vault
+	client      *blob.Client
+	doing, name string
+	etag        azcore.ETag
+	into        io.WriterAt
+	size, block int64
+	whole       hash.Hash
+	progress    func(int64)
+	free        chan []byte
+	jobs        chan job
+	// landed gets what there is of a range, each time more of it has been written.
+	landed chan job
 }
 
 func (f *fetcher) run(ctx context.Context, workers int) error {
@@ -144,42 +147,49 @@ func (f *fetcher) hand(ctx context.Context) error {
 
 func (f *fetcher) get(ctx context.Context) error {
 	for j := range f.jobs {
-		off := int64(j.i) * f.block
-		if err := f.getRange(ctx, off, j.data); err != nil {
+		if err := f.getRange(ctx, j); err != nil {
 			return err
-		}
-		if _, err := f.into.WriteAt(j.data, off); err != nil {
-			return unwritten(f.name, err)
-		}
-		select {
-		case f.landed <- j:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-// hash takes the ranges that landed, in order, and lets their buffers go.
+// land writes what came of a range behind its first `from` bytes, and hands it on to be hashed.
+func (f *fetcher) land(ctx context.Context, j job, from, to int) error {
+	if _, err := f.into.WriteAt(j.data[from:to], int64(j.i)*f.block+int64(from)); err != nil {
+		return unwritten(f.name, err)
+	}
+	select {
+	case f.landed <- job{i: j.i, data: j.data[:to]}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hash takes what landed, in order, and lets the buffers go.
 func (f *fetcher) hash(ctx context.Context) error {
-	early := map[int][]byte{}
+	there := map[int][]byte{}
 	var done int64
-	for next := 0; next < f.blocks(); {
+	for next, hashed := 0, 0; next < f.blocks(); {
 		select {
 		case j := <-f.landed:
-			early[j.i] = j.data
+			there[j.i] = j.data
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for data, ok := early[next]; ok; data, ok = early[next] {
-			f.whole.Write(data)
-			done += int64(len(data))
-			delete(early, next)
-			next++
+		for data, ok := there[next]; ok && len(data) > hashed; data, ok = there[next] {
+			f.whole.Write(data[hashed:])
+			done += int64(len(data) - hashed)
+			hashed = len(data)
 			if f.progress != nil {
 				f.progress(done)
 			}
-			f.free <- data[:cap(data)]
+			if int64(hashed) == min(f.block, f.size-int64(next)*f.block) {
+				delete(there, next)
+				next, hashed = next+1, 0
+				f.free <- data[:cap(data)]
+			}
 		}
 	}
 	return nil

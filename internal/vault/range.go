@@ -18,16 +18,18 @@ const (
 	rangeTries = 4
 	// firstWait is the pause before the second try; it doubles up to mostWait.
 	firstWait, mostWait = 500 * time.Millisecond, 30 * time.Second
+	// piece is what is written and hashed at once: it stays in a core's cache.
+	piece = 512 << 10
 )
 
-// getRange reads one range into buf. What came before an answer broke off stays, and only the rest is asked for again. It
-// gives up when the fault is no passing one, or when in all the last tries nothing came for as long as NoProgress. azcore's
-// own repeats are off: it repeats only up to the answer's headers, and two loops would multiply their waits.
-func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
+// getRange brings one range. What came before an answer broke off stays, and only the rest is asked for again. It gives up
+// when the fault is no passing one, or when in all the last tries nothing came for as long as NoProgress. azcore's own repeats
+// are off: it repeats only up to the answer's headers, and two loops would multiply their waits.
+func (f *fetcher) getRange(ctx context.Context, j job) error {
 	once := policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1, TryTimeout: f.v.noProgress})
 	lastByte, tries := time.Now(), 0
 	for came := 0; ; {
-		n, err := f.tryRange(once, off+int64(came), buf[came:])
+		n, err := f.tryRange(once, j, came)
 		if err == nil {
 			return nil
 		}
@@ -36,7 +38,7 @@ func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
 		}
 		tries++
 		if !unanswered(err) || tries >= rangeTries && time.Since(lastByte) >= f.v.noProgress {
-			return f.v.failure(ctx, reading("%s %s at byte %d", f.doing, f.name, off+int64(came)), err)
+			return f.v.failure(ctx, reading("%s %s at byte %d", f.doing, f.name, int64(j.i)*f.block+int64(came)), err)
 		}
 		if err := pause(ctx, min(firstWait<<min(tries-1, 10), mostWait, f.v.noProgress/4)); err != nil {
 			return err
@@ -44,10 +46,11 @@ func (f *fetcher) getRange(ctx context.Context, off int64, buf []byte) error {
 	}
 }
 
-// tryRange asks once, and says how many bytes came.
-func (f *fetcher) tryRange(ctx context.Context, off int64, buf []byte) (came int, err error) {
+// tryRange asks once for what follows the first `from` bytes of a range, and says how much of it landed.
+func (f *fetcher) tryRange(ctx context.Context, j job, from int) (landed int, err error) {
+	off, count := int64(j.i)*f.block+int64(from), int64(len(j.data)-from)
 	resp, err := f.client.DownloadStream(ctx, &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: off, Count: int64(len(buf))},
+		Range:            blob.HTTPRange{Offset: off, Count: count},
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &f.etag}},
 	})
 	if err != nil {
@@ -62,13 +65,22 @@ func (f *fetcher) tryRange(ctx context.Context, off int64, buf []byte) (came int
 	switch {
 	case resp.ETag == nil || *resp.ETag != f.etag:
 		return 0, f.changed(off)
-	case resp.ContentLength == nil || *resp.ContentLength != int64(len(buf)):
-		return 0, fmt.Errorf("the answer does not have the %d bytes that were asked for", len(buf))
+	case resp.ContentLength == nil || *resp.ContentLength != count:
+		return 0, fmt.Errorf("the answer does not have the %d bytes that were asked for", count)
 	}
-	if came, err = io.ReadFull(resp.Body, buf); err != nil {
-		return came, fmt.Errorf("the answer broke off: %w", err)
+	for at := from; at < len(j.data); {
+		n, err := io.ReadFull(resp.Body, j.data[at:min(at+piece, len(j.data))])
+		if n > 0 {
+			if err := f.land(ctx, j, at, at+n); err != nil {
+				return landed, err
+			}
+			at, landed = at+n, landed+n
+		}
+		if err != nil {
+			return landed, fmt.Errorf("the answer broke off: %w", err)
+		}
 	}
-	return came, nil
+	return landed, nil
 }
 
 // changed is a store, or something before it, that did not heed If-Match. Bytes of two versions are never mixed.
