@@ -22,8 +22,8 @@ const (
 // exportArgs is the command line of an export: one element for each argument, no shell, no secret. The property names are
 // those of Microsoft's "SqlPackage Export parameters and properties"; the default command timeout of 60 s is a known cause
 // of failed exports.
-func exportArgs(clientID string, s ExportSpec) ([]string, error) {
-	conn, err := connectionString(s.Address, s.Database, clientID)
+func exportArgs(l signIn, s ExportSpec) ([]string, error) {
+	conn, err := connectionString(s.Address, s.Database, l)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -47,8 +47,8 @@ func exportArgs(clientID string, s ExportSpec) ([]string, error) {
 
 // importArgs is the command line of an import. TempDirectoryForTableData is left out: whether Import knows it differs by
 // release, and an unknown property ends the run.
-func importArgs(clientID string, s ImportSpec) ([]string, error) {
-	conn, err := connectionString(s.Address, s.Database, clientID)
+func importArgs(l signIn, s ImportSpec) ([]string, error) {
+	conn, err := connectionString(s.Address, s.Database, l)
 	if err != nil {
 		return nil, fmt.Errorf("import: %w", err)
 	}
@@ -81,9 +81,29 @@ var (
 	hostName = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
 )
 
-// connectionString holds the managed identity instead of a secret: sqlpackage then gets a fresh token for each connection,
-// which /AccessToken cannot.
-func connectionString(address, database, clientID string) (string, error) {
+// signIn is how sqlpackage logs in, without a secret.
+type signIn struct {
+	login    Login
+	clientID string
+}
+
+// authentication is the part of a connection string that says who we are, in the words of SqlClient's "Connect to Azure SQL
+// with Microsoft Entra authentication". Active Directory Default takes no User Id but a managed identity's, so it gets none.
+func (l signIn) authentication() (string, error) {
+	switch {
+	case l.login == LoginDefault:
+		return "Authentication=Active Directory Default", nil
+	case l.login != LoginManagedIdentity:
+		return "", fmt.Errorf("%q is no way to sign in", l.login)
+	case l.clientID == "" || strings.ContainsFunc(l.clientID, unicode.IsControl):
+		return "", fmt.Errorf("client id %q is empty or holds a control character", l.clientID)
+	}
+	return "Authentication=Active Directory Managed Identity;User Id=" + quoteValue(l.clientID), nil
+}
+
+// connectionString holds a way to sign in instead of a secret: sqlpackage then gets a fresh token for each connection, which
+// /AccessToken cannot.
+func connectionString(address, database string, l signIn) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		host, port = address, "1433"
@@ -91,14 +111,14 @@ func connectionString(address, database, clientID string) (string, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || !hostName.MatchString(host) {
 		return "", fmt.Errorf("server address %q is not host or host:port", address)
 	}
-	for _, f := range []struct{ what, v string }{{"database", database}, {"client id", clientID}} {
-		if f.v == "" || strings.ContainsFunc(f.v, unicode.IsControl) {
-			return "", fmt.Errorf("%s %q is empty or holds a control character", f.what, f.v)
-		}
+	if database == "" || strings.ContainsFunc(database, unicode.IsControl) {
+		return "", fmt.Errorf("database %q is empty or holds a control character", database)
 	}
-	return "Server=" + quoteValue("tcp:"+host+","+port) +
-		";Database=" + quoteValue(database) +
-		";Authentication=Active Directory Managed Identity;User Id=" + quoteValue(clientID) +
+	auth, err := l.authentication()
+	if err != nil {
+		return "", err
+	}
+	return "Server=" + quoteValue("tcp:"+host+","+port) + ";Database=" + quoteValue(database) + ";" + auth +
 		";Encrypt=True;TrustServerCertificate=False;Connect Timeout=60", nil
 }
 

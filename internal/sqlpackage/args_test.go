@@ -140,3 +140,33 @@ func readLines(t *testing.T, dir, name string) []string {
 	}
 	return strings.Split(string(b), "\n")
 }
+
+func TestToolSignsInAsTheMachineIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	spec := sqlpackage.ImportSpec{Address: "srv.database.windows.net", Database: "Orders", File: dir + "/a.bacpac", WorkDir: dir}
+	if _, err := tool("args", dir, sqlpackage.Config{Login: sqlpackage.LoginDefault}).Import(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	want := "/TargetConnectionString:Server=tcp:srv.database.windows.net,1433;Database=Orders;Authentication=Active Directory Default;" +
+		"Encrypt=True;TrustServerCertificate=False;Connect Timeout=60"
+	if args := readLines(t, dir, "args"); !slices.Contains(args, want) {
+		t.Errorf("%q is not among %q", want, args)
+	}
+}
+
+func TestSignInThatIsNoneIsRefusedBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	spec := sqlpackage.ImportSpec{Address: "srv", Database: "Orders", File: dir + "/a.bacpac", WorkDir: dir}
+	for name, cfg := range map[string]sqlpackage.Config{
+		"another way":           {Login: "password", ClientID: "id"},
+		"an identity unnamed":   {Login: sqlpackage.LoginManagedIdentity},
+		"an identity in pieces": {ClientID: "id\nid"},
+	} {
+		cfg.Path = filepath.Join(dir, "never-started")
+		if _, err := sqlpackage.New(cfg).Import(t.Context(), spec); err == nil || strings.Contains(err.Error(), "never-started") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -20,7 +20,9 @@ import (
 type Config struct {
 	// Path is the sqlpackage program itself. A wrapping script must exec it: only the direct child is sure to die with us.
 	Path string
-	// ClientID is the managed identity that sqlpackage logs in with.
+	// Login is how sqlpackage signs in; the zero value is LoginManagedIdentity.
+	Login Login
+	// ClientID is the managed identity that sqlpackage logs in with; of no use to another way to sign in.
 	ClientID string
 	// Stall is how long sqlpackage may show no sign of life; 30 minutes. An import that rebuilds an index on the server shows
 	// none for as long as that takes.
@@ -33,6 +35,17 @@ type Config struct {
 	// MaxOutput is how much of the output is kept, in bytes; 64 KiB.
 	MaxOutput int
 }
+
+// Login is a way to sign in that needs no secret of ours.
+type Login string
+
+const (
+	// LoginManagedIdentity is a user-assigned managed identity.
+	LoginManagedIdentity Login = "managed-identity"
+	// LoginDefault is whoever the machine is signed in as, such as by az login: SqlClient's Active Directory Default, which
+	// SqlPackage takes because it "authenticates using methods available in SqlClient" (Microsoft, SqlPackage).
+	LoginDefault Login = "default"
+)
 
 // Tool runs sqlpackage.
 type Tool struct{ cfg Config }
@@ -47,6 +60,9 @@ func New(cfg Config) *Tool {
 	}
 	if cfg.MaxOutput <= 0 {
 		cfg.MaxOutput = 64 << 10
+	}
+	if cfg.Login == "" {
+		cfg.Login = LoginManagedIdentity
 	}
 	if cfg.Env == nil {
 		cfg.Env = func() []string { return nil }
@@ -87,7 +103,7 @@ type Result struct {
 
 // Export writes a database into spec.File.
 func (t *Tool) Export(ctx context.Context, spec ExportSpec) (Result, error) {
-	args, err := exportArgs(t.cfg.ClientID, spec)
+	args, err := exportArgs(signIn{t.cfg.Login, t.cfg.ClientID}, spec)
 	if err != nil {
 		return Result{}, err
 	}
@@ -96,7 +112,7 @@ func (t *Tool) Export(ctx context.Context, spec ExportSpec) (Result, error) {
 
 // Import creates spec.Database from spec.File.
 func (t *Tool) Import(ctx context.Context, spec ImportSpec) (Result, error) {
-	args, err := importArgs(t.cfg.ClientID, spec)
+	args, err := importArgs(signIn{t.cfg.Login, t.cfg.ClientID}, spec)
 	if err != nil {
 		return Result{}, err
 	}
