@@ -4,11 +4,9 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
@@ -24,6 +22,8 @@ type Options struct {
 	Version string
 	Environ []string        // for sqlpackage, which finds the managed identity's endpoint there
 	Report  bacvault.Report // must not block
+	// Operator is a person at a command line, who may sign in by other means than the app's managed identity.
+	Operator bool
 }
 
 // App is everything wired. It is safe for concurrent use.
@@ -41,9 +41,9 @@ type App struct {
 
 // New wires the rooms. It calls nothing outside, so that the handler is ready in milliseconds.
 func New(c config.Config, o Options) (*App, error) {
-	cred, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(c.ClientID)})
+	cred, err := credential(c.ClientID, o)
 	if err != nil {
-		return nil, fmt.Errorf("managed identity: %w", err)
+		return nil, err
 	}
 	a := &App{cfg: c, opts: o}
 	if a.bus, err = bus.New(bus.Config{Namespace: c.BusNamespace, Credential: cred, ConnectionString: c.BusEmulator}); err != nil {

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/restore"
+	"github.com/bacvault/bacvault/internal/status"
+	"github.com/bacvault/bacvault/internal/watch"
+)
+
+// credential is who we are. The handler is its managed identity and nobody else: a fallback there would hide a wrong
+// setting. An operator is that identity too where the platform offers it, else whoever the machine is signed in as
+// (environment, workload identity, az, azd, PowerShell). No browser is ever opened.
+func credential(clientID string, o Options) (azcore.TokenCredential, error) {
+	endpoint := slices.ContainsFunc(o.Environ, func(kv string) bool {
+		v, ok := strings.CutPrefix(kv, "IDENTITY_ENDPOINT=")
+		return ok && v != ""
+	})
+	if o.Operator && (clientID == "" || !endpoint) {
+		return defaultCredential()
+	}
+	managed, err := managedIdentity(clientID)
+	if err != nil || !o.Operator {
+		return managed, err
+	}
+	signedIn, err := defaultCredential()
+	if err != nil {
+		return nil, err
+	}
+	chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{managed, signedIn}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("credential: %w", err)
+	}
+	return chain, nil
+}
+
+func managedIdentity(clientID string) (azcore.TokenCredential, error) {
+	cred, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(clientID)})
+	if err != nil {
+		return nil, fmt.Errorf("managed identity: %w", err)
+	}
+	return cred, nil
+}
+
+func defaultCredential() (azcore.TokenCredential, error) {
+	cred, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, fmt.Errorf("default credential: %w", err)
+	}
+	return cred, nil
+}
+
+// The results of rooms that only the composition sees.
+type (
+	// RestoreResult is a restored, reconciled database.
+	RestoreResult = restore.Result
+	// StatusModel is what is protected, running and overdue.
+	StatusModel = status.Model
+	// NightPlan is what a night needs.
+	NightPlan = watch.Plan
+)
+
+// Busy says who is at work, where an error means that somebody is.
+func Busy(err error) (string, bool) {
+	var b *restore.Busy
+	if errors.As(err, &b) {
+		return b.Error(), true
+	}
+	return "", false
+}
+
+// Running finds the run of a request among those that are at work now; nil is none.
+func (a *App) Running(ctx context.Context, request string) (*bacvault.Progress, error) {
+	list, err := a.state.Progress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		if p.Request == request {
+			return &p, nil
+		}
+	}
+	return nil, nil
+}
+
+// Manifest reads the commit mark of a slot; false is none.
+func (a *App) Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error) {
+	return a.vault.Manifest(ctx, d, s)
+}
+
+// Restored reads what a restore request left beside its target's name; nil as long as it is not reconciled.
+func (a *App) Restored(ctx context.Context, target bacvault.Database, request string) (*RestoreResult, error) {
+	m, ok, err := restoreState{a}.Mark(ctx, target)
+	if err != nil || !ok || m.Request != request {
+		return nil, err
+	}
+	return m.Result, nil
+}
+
+// DrillProof finds the proof that a drill request wrote, passed or not; nil is none yet. Since bounds the search: proofs that
+// were written before it are not read.
+func (a *App) DrillProof(ctx context.Context, d bacvault.Database, request string, since time.Time) (*bacvault.Proof, error) {
+	list, err := a.vault.Catalogue(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		for _, name := range e.ProofNames {
+			// The name holds when the drill ended: those before the request, and their bytes, are of no interest.
+			if e.HasManifest && name >= bacvault.ProofName(e.Blob, since) {
+				p, ok, err := a.vault.ReadProof(ctx, name)
+				if err != nil {
+					return nil, err
+				}
+				if ok && p.Request != nil && p.Request.ID == request {
+					return &p, nil
+				}
+			}
+		}
+	}
+	return nil, nil
+}
