@@ -2,80 +2,65 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/app"
-	"github.com/bacvault/bacvault/internal/config"
+	"github.com/spf13/cobra"
 )
 
-// closeLimit bounds the good-bye to Service Bus.
-const closeLimit = 5 * time.Second
-
-func open(environ []string) (*app.App, error) {
-	c, err := config.Load(environ)
-	if err != nil {
-		return nil, err
+func (c *cli) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "What is protected, running and overdue; changes nothing",
+		Long:    "The same model as the status page. Exit 0: all is well; 3: overdue, or the vault is not locked; 4: part of it could not be read.",
+		Example: "  bacvault status\n  bacvault status -o json", Args: cobra.NoArgs,
+		RunE: c.does(func(ctx context.Context, _ []string) error {
+			return c.with(ctx, func(a operator) error {
+				m := a.Status(ctx)
+				if err := c.printStatus(m); err != nil {
+					return err
+				}
+				switch m.Verdict() {
+				case "ok":
+					return nil
+				case "unknown":
+					return verdict{exitPartial, "part of the status could not be read"}
+				}
+				return verdict{exitBad, m.Verdict()}
+			})
+		}),
 	}
-	return app.New(c, app.Options{Version: "cli", Environ: environ})
 }
 
-func closeApp(ctx context.Context, a *app.App) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
-	defer cancel()
-	_ = a.Close(ctx) // everything was answered; what is left is a connection that ends with the process
-}
+// statusDocument keeps the model's own JSON, which holds the verdict too.
+type statusDocument struct{ app.StatusModel }
 
-// status shows the same model as the status page.
-func status(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("status", flag.ContinueOnError)
-	output := fs.String("o", "text", "text or json")
-	words, err := parse(fs, args, stderr)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 || (*output != "text" && *output != "json") {
-		fmt.Fprint(stderr, usage)
-		return errUsage
-	}
-	a, err := open(environ)
-	if err != nil {
-		return err
-	}
-	defer closeApp(ctx, a)
-	m := a.Status(ctx)
-	if *output == "json" {
-		b, err := m.JSON()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(stdout, string(b))
-	} else {
-		fmt.Fprintf(stdout, "%s  vault %s\n", m.Verdict(), m.Vault)
+// MarshalJSON is the form of the status page.
+func (d statusDocument) MarshalJSON() ([]byte, error) { return d.JSON() }
+
+func (c *cli) printStatus(m app.StatusModel) error {
+	return c.print(statusDocument{m}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s, vault %s\n\n", m.Verdict(), m.Vault)
+		fmt.Fprintln(w, "DATABASE\tNEWEST\tAGE\tBACKUPS\tSIZE\tORPHANS")
 		for _, d := range m.Databases {
-			newest := "no backup"
+			newest, age := "none", "-"
 			if d.Newest != nil {
-				newest = d.Newest.String()
+				newest, age = d.Newest.String(), m.At.Sub(d.Newest.Time()).Round(time.Minute).String()
 			}
-			fmt.Fprintf(stdout, "%-40s  %-20s  %d backups, %d MiB, %d orphans\n", d.Database, newest, d.Backups, d.Bytes>>20, d.Orphans)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\n", d.Database, newest, age, d.Backups, mib(d.Bytes), d.Orphans)
+		}
+		for _, o := range m.Overdue {
+			fmt.Fprintf(w, "overdue: %v\n", o.Database)
 		}
 		for _, r := range m.Running {
-			fmt.Fprintf(stdout, "running: %s %s of %s, stage %s since %s\n", r.Kind, r.Run, r.Database, r.Stage, r.At.Format(time.RFC3339))
+			fmt.Fprintf(w, "running: %s %s of %s, stage %s since %s\n", r.Kind, r.Run, r.Database, r.Stage, r.At.Format(time.RFC3339))
 		}
 		for _, d := range m.Unprotected {
-			fmt.Fprintf(stdout, "not protected: %s\n", d)
+			fmt.Fprintf(w, "not protected: %s\n", d)
 		}
 		for _, u := range m.Unread {
-			fmt.Fprintln(stdout, "not read:", u)
+			fmt.Fprintln(w, "not read:", u)
 		}
-	}
-	switch m.Verdict() {
-	case "ok":
-		return nil
-	case "unknown":
-		return verdict{exitPartial, "part of the status could not be read"}
-	}
-	return verdict{exitBad, m.Verdict()}
+	})
 }

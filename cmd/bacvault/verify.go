@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/bacvault/bacvault/internal/bacpac"
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/spf13/cobra"
 )
 
 // report is what verify prints as JSON.
@@ -33,36 +32,32 @@ type tableReport struct {
 	Why     string `json:"why,omitempty"`
 }
 
-// verify checks an archive on disk, and a manifest against it.
-func verify(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := flag.NewFlagSet("verify", flag.ContinueOnError)
-	offline := fs.Bool("offline", false, "check files on disk; nothing outside is asked")
-	output := fs.String("o", "text", "text or json")
-	words, err := parse(fs, args, stderr)
-	if err != nil {
-		return err
+func (c *cli) verifyCommand() *cobra.Command {
+	var offline bool
+	cmd := &cobra.Command{
+		Use: "verify --offline FILE.bacpac [MANIFEST.json]", Short: "Check an archive, and its manifest against it; changes nothing",
+		Long:    "Reads the whole archive on disk: parts, checksums, and the rows of each table. With a manifest, size, SHA-256 and rows are held\nagainst it. Nothing outside is asked. Exit 3: broken, different, or not sure.",
+		Example: "  bacvault verify --offline sqlsvr-x-DToSDB_2026-11-24_020000.bacpac sqlsvr-x-DToSDB_2026-11-24_020000.manifest.json",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: c.does(func(ctx context.Context, files []string) error {
+			if !offline {
+				return usageError("verify reads files on disk so far: say --offline")
+			}
+			rep, err := check(ctx, files)
+			if err != nil {
+				return err
+			}
+			if err := c.print(rep, rep.text); err != nil {
+				return err
+			}
+			if rep.Verdict != "ok" {
+				return verdict{exitBad, rep.Verdict + ": " + rep.Why}
+			}
+			return nil
+		}),
 	}
-	if !*offline || len(words) < 1 || len(words) > 2 || (*output != "text" && *output != "json") {
-		fmt.Fprint(stderr, usage)
-		return errUsage
-	}
-	rep, err := check(ctx, words)
-	if err != nil {
-		return err
-	}
-	if *output == "json" {
-		b, err := json.MarshalIndent(rep, "", "  ")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(stdout, string(b))
-	} else {
-		rep.text(stdout)
-	}
-	if rep.Verdict != "ok" {
-		return verdict{exitBad, rep.Verdict + ": " + rep.Why}
-	}
-	return nil
+	cmd.Flags().BoolVar(&offline, "offline", false, "check files on disk; nothing outside is asked")
+	return cmd
 }
 
 func check(ctx context.Context, words []string) (report, error) {
@@ -129,10 +124,11 @@ func against(manifest string, rep report, rows bacvault.Rows) (string, error) {
 }
 
 func (r report) text(w io.Writer) {
+	fmt.Fprintln(w, "ROWS\tVERDICT\tTABLE")
 	for _, t := range r.Tables {
-		fmt.Fprintf(w, "%12d  %-10s  %s\n", t.Rows, t.Verdict, t.Table)
+		fmt.Fprintf(w, "%d\t%s\t%s\n", t.Rows, t.Verdict, t.Table)
 	}
-	fmt.Fprintf(w, "%12d  %-10s  total of %d tables, sha256 %s\n", r.Rows, r.Verdict, len(r.Tables), r.SHA256)
+	fmt.Fprintf(w, "%d\t%s\ttotal of %d tables, sha256 %s\n", r.Rows, r.Verdict, len(r.Tables), r.SHA256)
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, "note:", n)
 	}

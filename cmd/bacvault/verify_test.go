@@ -14,14 +14,6 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// cli runs a command line as main does.
-func cli(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, words bytes.Buffer
-	err := run(t.Context(), args, environ, &out, &words)
-	return exitCode(err, &words), out.String(), words.String()
-}
-
 func archives(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../../testdata/bacpacs/*.bacpac")
@@ -51,7 +43,7 @@ func TestVerifyCountsEachTableOfRealArchives(t *testing.T) {
 	for _, file := range archives(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			want, total := truth(t, file)
-			code, out, words := cli(t, nil, "verify", "--offline", file, "-o", "json")
+			code, out, words := line(t, nil, "verify", "--offline", file, "-o", "json")
 			if code != exitOK || words != "" {
 				t.Fatalf("exit %d: %s", code, words)
 			}
@@ -73,7 +65,7 @@ func TestVerifyCountsEachTableOfRealArchives(t *testing.T) {
 				}
 			}
 
-			code, out, _ = cli(t, nil, "verify", file, "--offline")
+			code, out, _ = line(t, nil, "verify", file, "--offline", "-o", "text")
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			if code != exitOK || len(lines) < len(want)+1 || !strings.Contains(out, "sha256 "+rep.SHA256) {
 				t.Errorf("exit %d, the text is %s", code, out)
@@ -131,7 +123,7 @@ func TestVerifyHoldsTheArchiveAgainstItsManifest(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := manifestOf(t, pubs, c.change)
-			code, out, words := cli(t, nil, "verify", "--offline", "-o", "json", pubs, file)
+			code, out, words := line(t, nil, "verify", "--offline", "-o", "json", pubs, file)
 			var rep report
 			if err := json.Unmarshal([]byte(out), &rep); err != nil {
 				t.Fatalf("%v: %s%s", err, out, words)
@@ -157,7 +149,7 @@ func TestVerifyTellsABrokenArchiveFromAFileThatIsNotThere(t *testing.T) {
 			if err := os.WriteFile(file, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			code, out, words := cli(t, nil, "verify", "--offline", file, "-o", "json")
+			code, out, words := line(t, nil, "verify", "--offline", file, "-o", "json")
 			var rep report
 			if err := json.Unmarshal([]byte(out), &rep); err != nil {
 				t.Fatal(err)
@@ -165,15 +157,15 @@ func TestVerifyTellsABrokenArchiveFromAFileThatIsNotThere(t *testing.T) {
 			if code != exitBad || rep.Verdict != "broken" || rep.Why == "" || !strings.Contains(words, "broken: ") {
 				t.Errorf("exit %d, %s: %s; %s", code, rep.Verdict, rep.Why, words)
 			}
-			if code, _, _ := cli(t, nil, "verify", "--offline", file); code != exitBad {
+			if code, _, _ := line(t, nil, "verify", "--offline", file); code != exitBad {
 				t.Errorf("as text: exit %d", code)
 			}
 		})
 	}
-	if code, _, words := cli(t, nil, "verify", "--offline", filepath.Join(dir, "gone.bacpac")); code != exitFault || !strings.Contains(words, "gone.bacpac") {
+	if code, _, words := line(t, nil, "verify", "--offline", filepath.Join(dir, "gone.bacpac")); code != exitFault || !strings.Contains(words, "gone.bacpac") {
 		t.Errorf("a file that is not there: exit %d, %s", code, words)
 	}
-	if code, _, words := cli(t, nil, "verify", "--offline", "../../testdata/bacpacs/pubs.bacpac", filepath.Join(dir, "gone.json")); code != exitFault || !strings.Contains(words, "gone.json") {
+	if code, _, words := line(t, nil, "verify", "--offline", "../../testdata/bacpacs/pubs.bacpac", filepath.Join(dir, "gone.json")); code != exitFault || !strings.Contains(words, "gone.json") {
 		t.Errorf("a manifest that is not there: exit %d, %s", code, words)
 	}
 }

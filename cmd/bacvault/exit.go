@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bacvault/bacvault/internal/app"
+	"github.com/bacvault/bacvault/internal/bacvault"
+)
+
+// verdict is an answer that is not "good", as an exit code.
+type verdict struct {
+	code int
+	why  string
+}
+
+func (v verdict) Error() string { return v.why }
+
+// usageError is a command line that only the command itself could see to be wrong.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// codes is the one table from a failure's code to an exit code.
+func codes() map[bacvault.Code]int {
+	return map[bacvault.Code]int{
+		bacvault.CodeUnknown: exitFault,
+
+		bacvault.CodeRequestMalformed: exitUsage,
+		bacvault.CodeRequestUnknownDB: exitNotFound,
+		bacvault.CodeRequestNoBackup:  exitNotFound,
+
+		bacvault.CodeLeaseLost: exitBusy,
+
+		bacvault.CodeGateNoPolicy:  exitRefused,
+		bacvault.CodeGateUnlocked:  exitRefused,
+		bacvault.CodeGateTooShort:  exitRefused,
+		bacvault.CodeGateUnread:    exitUnreachable,
+		bacvault.CodeGateDisagrees: exitRefused,
+
+		bacvault.CodeSQLUnreachable: exitUnreachable,
+		bacvault.CodeSQLDenied:      exitRefused,
+		bacvault.CodeSQLNotFound:    exitNotFound,
+		bacvault.CodeSQLRefused:     exitFault,
+		bacvault.CodeCopyFailed:     exitFault,
+		bacvault.CodeCopyTimeout:    exitFault,
+		bacvault.CodeCopyNoRoom:     exitFault,
+		bacvault.CodeTargetExists:   exitRefused,
+
+		bacvault.CodeDiskFull:    exitRefused,
+		bacvault.CodeFiltered:    exitRefused,
+		bacvault.CodeUnsupported: exitRefused,
+
+		bacvault.CodeExportFailed:   exitFault,
+		bacvault.CodeExportStalled:  exitFault,
+		bacvault.CodeExportDeadline: exitFault,
+		bacvault.CodeExportDenied:   exitRefused,
+		bacvault.CodeExportSchema:   exitFault,
+		bacvault.CodeImportFailed:   exitFault,
+		bacvault.CodeImportStalled:  exitFault,
+		bacvault.CodeImportDeadline: exitFault,
+		bacvault.CodeImportNotEmpty: exitRefused,
+		bacvault.CodeToolMissing:    exitRefused,
+		bacvault.CodeToolKilled:     exitFault,
+		bacvault.CodeToolOld:        exitRefused,
+
+		bacvault.CodeVerifyBroken:     exitVerify,
+		bacvault.CodeVerifyUnverified: exitVerify,
+		bacvault.CodeVerifyRows:       exitVerify,
+		bacvault.CodeVerifyHash:       exitVerify,
+
+		bacvault.CodeVaultDenied:   exitRefused,
+		bacvault.CodeVaultConflict: exitRefused,
+		bacvault.CodeVaultOrphan:   exitNotFound,
+		bacvault.CodeVaultMissing:  exitNotFound,
+		bacvault.CodeVaultWrite:    exitUnreachable,
+		bacvault.CodeVaultRead:     exitUnreachable,
+
+		bacvault.CodeRestoreRows: exitVerify,
+
+		bacvault.CodeDrillBlind: exitVerify,
+
+		bacvault.CodePromoteUnproven:  exitRefused,
+		bacvault.CodePromoteGeo:       exitRefused,
+		bacvault.CodePromoteImmutable: exitRefused,
+		bacvault.CodePromoteChanged:   exitRefused,
+		bacvault.CodePromoteFailed:    exitFault,
+	}
+}
+
+// exitCode turns an error into the code, and says what the command has not said itself. Whatever is not in the table failed.
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitFault
+	var v verdict
+	var u usageError
+	var f *bacvault.Failure
+	switch holder, busy := app.Busy(err); {
+	case errors.As(err, &v):
+		code = v.code
+		fmt.Fprintln(stderr, "bacvault:", v.why)
+	case errors.As(err, &u):
+		code = exitUsage
+		fmt.Fprintln(stderr, "bacvault:", u)
+	case busy:
+		code = exitBusy
+		fmt.Fprintln(stderr, "bacvault:", holder)
+	case errors.As(err, &f):
+		tell(stderr, f)
+		if c, ok := codes()[f.Code]; ok {
+			code = c
+		}
+	default:
+		fmt.Fprintln(stderr, "bacvault:", err)
+	}
+	if ctx.Err() != nil && code != exitUsage {
+		return exitCancelled
+	}
+	return code
+}
+
+// tell says what failed, what exists now and what to do next.
+func tell(w io.Writer, f *bacvault.Failure) {
+	fmt.Fprintln(w, "bacvault:", f)
+	if f.Exists != "" {
+		fmt.Fprintln(w, "  now:  ", f.Exists)
+	}
+	if f.Next != "" {
+		fmt.Fprintln(w, "  next: ", f.Next)
+	}
+}
