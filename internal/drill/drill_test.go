@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ var (
 	errNet = errors.New("connection reset by peer")
 )
 
-// world counts what a drill does.
+// world is what outlives a process: the drill's database and the vault.
 type world struct {
 	log     []string
 	got     drill.Restored
@@ -27,29 +29,93 @@ type world struct {
 	drop    error
 	put     error
 	now     time.Time
-	proof   *bacvault.Proof
+	there   bool // the drill's database is there, restored by this request
+	proofs  map[string]bacvault.Proof
+
+	calls  int
+	killAt int  // the call at which the process dies; 0: never
+	after  bool // it dies after the call's effect
+	dead   bool
+}
+
+var errDead = errors.New("the process is dead")
+
+// call is every call that leaves the room. A dead process makes none.
+func (w *world) call(label string, effect func() error) error {
+	w.calls++
+	if w.dead || w.calls == w.killAt && !w.after {
+		w.dead = true
+		return errDead
+	}
+	w.log = append(w.log, label)
+	err := effect()
+	if w.calls == w.killAt {
+		w.dead = true
+		return errDead
+	}
+	return err
 }
 
 func (w *world) drill() drill.Drill {
 	return drill.Drill{
-		Restore: func(_ context.Context, req bacvault.RestoreRequest) (drill.Restored, error) {
-			w.log = append(w.log, "restore "+req.TargetDatabase)
-			w.now = w.now.Add(90 * time.Second)
-			return w.got, w.restore
+		Restore: func(_ context.Context, req bacvault.RestoreRequest) (got drill.Restored, err error) {
+			err = w.call("restore "+req.TargetDatabase, func() error {
+				w.now = w.now.Add(90 * time.Second)
+				got = w.got
+				if got.AlreadyDone = w.there; w.there {
+					got.Negative = nil // no other process knows what an earlier one tried
+				}
+				w.there = w.restore == nil
+				return w.restore
+			})
+			return got, err
 		},
 		Drop: func(ctx context.Context, name string) error {
-			w.log = append(w.log, "drop "+name)
-			return errors.Join(w.drop, ctx.Err())
+			return w.call("drop "+name, func() error {
+				w.there = w.there && w.drop != nil
+				return errors.Join(w.drop, ctx.Err())
+			})
+		},
+		ProofNames: func(context.Context, bacvault.Database) (names []string, err error) {
+			err = w.call("list", func() error {
+				names = slices.Collect(maps.Keys(w.proofs))
+				return nil
+			})
+			return names, err
+		},
+		ReadProof: func(_ context.Context, name string) (p bacvault.Proof, ok bool, err error) {
+			err = w.call("read", func() error {
+				p, ok = w.proofs[name]
+				return nil
+			})
+			return p, ok, err
 		},
 		PutProof: func(_ context.Context, p bacvault.Proof) error {
-			w.log = append(w.log, "proof")
-			if w.put == nil {
-				w.proof = &p
-			}
-			return w.put
+			return w.call("proof", func() error {
+				name := bacvault.ProofName(p.Blob, p.At)
+				if _, taken := w.proofs[name]; taken {
+					return bacvault.Fail(bacvault.CodeVaultConflict, "%s is taken", name)
+				}
+				if w.put == nil {
+					w.proofs[name] = p
+				}
+				return w.put
+			})
 		},
-		Now: func() time.Time { return w.now },
+		Now: func() time.Time { return w.now }, App: bacvault.Program{Name: "bacvault", Version: "1.0"},
 	}
+}
+
+// proof is the only one that lies in the vault.
+func (w *world) proof(t *testing.T) bacvault.Proof {
+	t.Helper()
+	if len(w.proofs) != 1 {
+		t.Fatalf("%d proofs lie in the vault", len(w.proofs))
+	}
+	for _, p := range w.proofs {
+		return p
+	}
+	return bacvault.Proof{}
 }
 
 func request() bacvault.RestoreRequest {
@@ -61,12 +127,16 @@ func counted(name string, source, archive, restored int64) bacvault.TableCheck {
 }
 
 func newWorld() *world {
-	return &world{now: night.Time(), got: drill.Restored{
+	return &world{now: night.Time(), proofs: map[string]bacvault.Proof{}, got: drill.Restored{
 		Blob: db.BlobName(night), Slot: night, Tables: []bacvault.TableCheck{counted("a", 3, 3, 3), counted("b", 0, 0, 0)},
+		Negative:  &bacvault.NegativeDrill{Tried: 1, Detected: 1, Cases: []bacvault.NegativeCase{{Damage: "cut", Detected: true}}},
+		Negatives: 10 * time.Second, Findings: []string{"one finding"}, Stages: []bacvault.StageTime{{Stage: bacvault.StageImport}},
 	}}
 }
 
 const name = "db_bacvault_drill_r-1"
+
+var options = cmp.AllowUnexported(bacvault.Slot{})
 
 func TestDrillRestoresCountsProvesAndDrops(t *testing.T) {
 	w := newWorld()
@@ -74,50 +144,60 @@ func TestDrillRestoresCountsProvesAndDrops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"restore " + name, "proof", "drop " + name}, w.log); d != "" {
+	if d := cmp.Diff([]string{"list", "restore " + name, "proof", "drop " + name}, w.log); d != "" {
 		t.Error(d)
 	}
 	want := bacvault.Proof{
-		Schema: bacvault.ProofSchema, Database: db, Slot: night, Blob: db.BlobName(night), Passed: true,
-		At: night.Time().Add(90 * time.Second), RestoreSec: 90, Tables: 2, Rows: 3,
+		Schema: bacvault.ProofSchema, Database: db, Slot: night, Blob: db.BlobName(night), Choice: "latest", Passed: true,
+		At: night.Time().Add(90 * time.Second), RestoreSec: 80, Tables: 2, Rows: 3, Negative: w.got.Negative, Findings: w.got.Findings,
+		Stages: w.got.Stages, Request: &bacvault.RequestOrigin{ID: "r-1", Attempt: 1}, App: &bacvault.Program{Name: "bacvault", Version: "1.0"},
 	}
-	if d := cmp.Diff(want, p, cmp.AllowUnexported(bacvault.Slot{})); d != "" {
+	if d := cmp.Diff(want, p, options); d != "" {
 		t.Error(d)
 	}
-	if w.proof == nil || !cmp.Equal(*w.proof, p, cmp.AllowUnexported(bacvault.Slot{})) {
-		t.Errorf("recorded was %+v", w.proof)
+	if d := cmp.Diff(p, w.proof(t), options); d != "" {
+		t.Errorf("recorded was another proof: %s", d)
 	}
 }
 
-func TestDrillThatProvesNothingDoesNotPassAndIsDropped(t *testing.T) {
-	without := func(f func(*bacvault.TableCheck)) drill.Restored {
-		c := counted("a", 3, 3, 3)
-		f(&c)
-		return drill.Restored{Blob: "b", Slot: night, Tables: []bacvault.TableCheck{counted("b", 1, 1, 1), c}}
+func TestDrillThatProvesNothingDoesNotPassAndIsRecordedAndDropped(t *testing.T) {
+	without := func(f func(*bacvault.TableCheck)) func(*drill.Restored) {
+		return func(r *drill.Restored) {
+			c := counted("a", 3, 3, 3)
+			f(&c)
+			r.Tables = []bacvault.TableCheck{counted("b", 1, 1, 1), c}
+		}
 	}
 	for _, c := range []struct {
 		name string
-		got  drill.Restored
+		got  func(*drill.Restored)
+		code bacvault.Code
 	}{
-		{"no table", drill.Restored{Blob: "b", Slot: night}},
-		{"the source was not counted", without(func(c *bacvault.TableCheck) { c.Source = nil })},
-		{"the archive was not counted", without(func(c *bacvault.TableCheck) { c.Archive = nil })},
-		{"the restored table was not counted", without(func(c *bacvault.TableCheck) { c.Restored = nil })},
-		{"the source had more rows", without(func(c *bacvault.TableCheck) { *c.Source = 4 })},
-		{"the archive had more rows", without(func(c *bacvault.TableCheck) { *c.Archive = 4 })},
+		{"no table", func(r *drill.Restored) { r.Tables = nil }, bacvault.CodeRestoreRows},
+		{"the source was not counted", without(func(c *bacvault.TableCheck) { c.Source = nil }), bacvault.CodeRestoreRows},
+		{"the archive was not counted", without(func(c *bacvault.TableCheck) { c.Archive = nil }), bacvault.CodeRestoreRows},
+		{"the restored table was not counted", without(func(c *bacvault.TableCheck) { c.Restored = nil }), bacvault.CodeRestoreRows},
+		{"the source had more rows", without(func(c *bacvault.TableCheck) { *c.Source = 4 }), bacvault.CodeRestoreRows},
+		{"the archive had more rows", without(func(c *bacvault.TableCheck) { *c.Archive = 4 }), bacvault.CodeRestoreRows},
+		{"no damaged copies", func(r *drill.Restored) { r.Negative = nil }, bacvault.CodeDrillBlind},
+		{"none tried", func(r *drill.Restored) { r.Negative = &bacvault.NegativeDrill{} }, bacvault.CodeDrillBlind},
+		{"one not detected", func(r *drill.Restored) { r.Negative = &bacvault.NegativeDrill{Tried: 2, Detected: 1} }, bacvault.CodeDrillBlind},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
-			w.got = c.got
+			c.got(&w.got)
 			p, err := w.drill().Run(t.Context(), request())
 			var f *bacvault.Failure
-			if !errors.As(err, &f) || f.Code != bacvault.CodeRestoreRows || f.Class != bacvault.Terminal || f.Stage != bacvault.StageReconcile {
+			if !errors.As(err, &f) || f.Code != c.code || f.Class != bacvault.Terminal || f.Stage != bacvault.StageReconcile {
 				t.Errorf("error %v", err)
 			}
-			if p.Passed || w.proof != nil {
-				t.Errorf("passed %t, proof %v", p.Passed, w.proof)
+			if d := cmp.Diff(p, w.proof(t), options); d != "" {
+				t.Errorf("recorded was another proof: %s", d)
 			}
-			if d := cmp.Diff([]string{"restore " + name, "drop " + name}, w.log); d != "" {
+			if p.Passed || p.Failure == nil || p.Failure.Code != c.code || p.Failure.Detail != f.Detail {
+				t.Errorf("passed %t, failure %+v", p.Passed, p.Failure)
+			}
+			if d := cmp.Diff([]string{"list", "restore " + name, "proof", "drop " + name}, w.log); d != "" {
 				t.Error(d)
 			}
 		})
@@ -133,12 +213,62 @@ func TestDrillDropsOnACancelledContextToo(t *testing.T) {
 	}
 }
 
-func TestFailedRestoreIsTheDrillsFailureAndTouchesNothingMore(t *testing.T) {
+// A restore that fails drops by itself what it made. Only a verdict on the backup is recorded.
+func TestOnlyAFailureThatCondemnsTheBackupIsRecorded(t *testing.T) {
+	passing := bacvault.Fail(bacvault.CodeImportFailed, "a passing one")
+	passing.Class = bacvault.Retry
+	for _, c := range []struct {
+		name     string
+		err      error
+		blob     string
+		recorded bool
+	}{
+		{"hash differs", bacvault.Fail(bacvault.CodeVerifyHash, "x"), "b.bacpac", true},
+		{"archive broken", bacvault.Fail(bacvault.CodeVerifyBroken, "x"), "b.bacpac", true},
+		{"rows differ from the manifest", bacvault.Fail(bacvault.CodeVerifyRows, "x"), "b.bacpac", true},
+		{"import fails for good", bacvault.Fail(bacvault.CodeImportFailed, "x"), "b.bacpac", true},
+		{"rows differ after the restore", fmt.Errorf("wrapped: %w", bacvault.Fail(bacvault.CodeRestoreRows, "x")), "b.bacpac", true},
+		{"the verification is blind", bacvault.Fail(bacvault.CodeDrillBlind, "x"), "b.bacpac", true},
+		{"import fails for now", passing, "b.bacpac", false},
+		{"stalled", bacvault.Fail(bacvault.CodeImportStalled, "x"), "b.bacpac", false},
+		{"the name is taken", bacvault.Fail(bacvault.CodeTargetExists, "x"), "b.bacpac", false},
+		{"a right is missing", bacvault.Fail(bacvault.CodeSQLDenied, "x"), "b.bacpac", false},
+		{"the disk is full", bacvault.Fail(bacvault.CodeDiskFull, "x"), "b.bacpac", false},
+		{"the net", errNet, "b.bacpac", false},
+		{"no backup was chosen", bacvault.Fail(bacvault.CodeVerifyHash, "x"), "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			w.restore, w.got.Blob, w.got.Tables = c.err, c.blob, nil
+			p, err := w.drill().Run(t.Context(), request())
+			want := []string{"list", "restore " + name}
+			if c.recorded {
+				want = append(want, "proof")
+			}
+			if d := cmp.Diff(want, w.log); d != "" {
+				t.Error(d)
+			}
+			var f *bacvault.Failure
+			if errors.As(c.err, &f); f != nil && f.Code != bacvault.AsFailure(err, "").Code || err == nil || p.Passed {
+				t.Errorf("error %v, passed %t", err, p.Passed)
+			}
+			if recorded := len(w.proofs) == 1; recorded != c.recorded || (p.Schema != "") != c.recorded {
+				t.Fatalf("recorded %t, schema %q", recorded, p.Schema)
+			}
+			if c.recorded && (w.proof(t).Failure.Code != f.Code || w.proof(t).Blob != c.blob || w.proof(t).Slot != night) {
+				t.Errorf("the proof is %+v", w.proof(t))
+			}
+		})
+	}
+}
+
+func TestOldFileWithoutAManifestIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	w := newWorld()
-	w.restore = bacvault.Fail(bacvault.CodeTargetExists, "taken")
-	p, err := w.drill().Run(t.Context(), request())
-	if !errors.Is(err, w.restore) || p.Passed || len(w.log) != 1 {
-		t.Errorf("error %v, passed %t, calls %v", err, p.Passed, w.log)
+	req := request()
+	req.Backup, req.BackupFileName = "", "srv-db_2026.bacpac"
+	_, err := w.drill().Run(t.Context(), req)
+	if f := bacvault.AsFailure(err, ""); f.Code != bacvault.CodeRequestNoBackup || f.Class != bacvault.Refused || len(w.log) > 0 {
+		t.Errorf("%v, calls %v", err, w.log)
 	}
 }
 
@@ -165,6 +295,20 @@ func TestFaultsAfterTheRestoreAreToldWithTheirStage(t *testing.T) {
 				t.Errorf("calls %v", w.log)
 			}
 		})
+	}
+}
+
+// The alarm does not wait for its record.
+func TestCondemnedBackupIsToldThoughItsProofCannotBeRecorded(t *testing.T) {
+	w := newWorld()
+	w.restore, w.put = bacvault.Fail(bacvault.CodeVerifyHash, "other bytes"), errNet
+	p, err := w.drill().Run(t.Context(), request())
+	f := bacvault.AsFailure(err, "")
+	if f.Code != bacvault.CodeVerifyHash || f.Class != bacvault.Terminal || !strings.Contains(f.Detail, "could not be recorded") {
+		t.Errorf("%+v", f)
+	}
+	if p.Passed || p.Failure == nil || strings.Contains(p.Failure.Detail, "recorded") {
+		t.Errorf("the proof for the event is %+v", p)
 	}
 }
 
