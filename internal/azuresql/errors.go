@@ -42,6 +42,7 @@ var permanentNumbers = map[int32]bacvault.Code{
 	numObjectDenied: bacvault.CodeSQLDenied,
 	262:             bacvault.CodeSQLDenied, // permission for a statement: CREATE DATABASE
 	297:             bacvault.CodeSQLDenied,
+	5011:            bacvault.CodeSQLDenied, // to alter the database; the server says the same of one that is not there
 	300:             bacvault.CodeSQLDenied, // VIEW SERVER STATE and the like
 	40615:           bacvault.CodeSQLUnreachable,
 	40914:           bacvault.CodeSQLUnreachable,

@@ -29,7 +29,7 @@ func (s *Server) Rename(ctx context.Context, from, to string, created time.Time)
 	r := renaming{s, what, from, to, created}
 	defer r.release()
 	stmt := fill(stmtRename, "{name}", quote(from), "{to}", quote(to))
-	var last error
+	var last error // of the statement
 	for attempt := 1; ; attempt++ {
 		if done, err := r.look(ctx); err != nil {
 			return r.also(ctx, err, last)
@@ -38,16 +38,20 @@ func (s *Server) Rename(ctx context.Context, from, to string, created time.Time)
 		}
 		r.release()
 		last = s.bounded(ctx, s.cfg.QueryTimeout, func(ctx context.Context) error { return s.send(ctx, stmt) })
-		if last == nil {
-			return r.settle(ctx)
-		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: stopped, and the database may bear either name: %w", what, context.Cause(ctx))
 		}
-		if done, err := r.look(ctx); err != nil {
+		looks := settleLooks // what nobody knows to be taken may be taken late
+		if errors.As(last, new(*refusedError)) {
+			looks = 1
+		}
+		if done, err := r.settle(ctx, looks); err != nil {
 			return r.also(ctx, err, last)
 		} else if done {
 			return nil
+		}
+		if last == nil {
+			return bacvault.Fail(bacvault.CodePromoteFailed, "%s: the server took it and still shows the old name", what)
 		}
 		if attempt >= s.cfg.Attempts || !passing(last) && !errors.Is(last, context.DeadlineExceeded) && !hasNumber(last, numInUse) {
 			return failure(ctx, what, last)
@@ -102,17 +106,16 @@ func (r renaming) look(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// settle waits a few looks for master to show what the server said is done.
-func (r renaming) settle(ctx context.Context) error {
-	for range settleLooks {
-		if done, err := r.look(ctx); done || err != nil {
-			return err
+// settle looks a few times for master to show the new name.
+func (r renaming) settle(ctx context.Context, looks int) (done bool, err error) {
+	for n := 1; ; n++ {
+		if done, err := r.look(ctx); done || err != nil || n == looks {
+			return done, err
 		}
 		if err := sleep(ctx, r.s.cfg.Poll); err != nil {
-			return fmt.Errorf("%s: %w", r.what, err)
+			return false, fmt.Errorf("%s: %w", r.what, err)
 		}
 	}
-	return bacvault.Fail(bacvault.CodePromoteFailed, "%s: the server took it and still shows the old name", r.what)
 }
 
 // also tells what a look found with what the statement before it met.

@@ -41,6 +41,11 @@ func (r running[T]) poll(ctx context.Context) (over bool, err error) {
 	return true, err
 }
 
+// endedError is an operation that was taken and failed.
+type endedError struct{ r *azcore.ResponseError }
+
+func (e *endedError) Error() string { return "the operation ended with " + e.r.ErrorCode + said(e.r) }
+
 // settle makes a policy the one that is wanted. The policy is the truth: an answer that was lost is settled by reading it, and
 // the put, which is the same each time, is sent again only where the policy stays the old one.
 func (m *Management) settle(ctx context.Context, c retentionChange) error {
@@ -77,6 +82,8 @@ func (m *Management) put(ctx context.Context, c retentionChange) error {
 		case same:
 			return nil
 		case sends < mostSends:
+		case errors.As(err, new(*endedError)):
+			return bacvault.Fail(bacvault.CodePromoteFailed, "%s: tried %d times: %v", c.what, sends, err)
 		case err != nil:
 			return m.failure(ctx, c.what, c.action, err)
 		default:
@@ -110,7 +117,7 @@ func (m *Management) end(ctx context.Context, what string, op longRunning) error
 		switch {
 		case over && errors.As(err, &r) && r.StatusCode < 300:
 			code, known := managementCodes[r.ErrorCode]
-			ended := fmt.Errorf("the operation ended with %s%s", r.ErrorCode, said(r))
+			ended := &endedError{r}
 			if !known {
 				return ended
 			}

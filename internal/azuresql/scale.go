@@ -107,8 +107,7 @@ func (c *scaling) run(ctx context.Context) error {
 		}
 		// Where nobody knows whether the server took it, it may take it late.
 		looks := 1
-		var refused *refusedError
-		if !errors.As(last, &refused) || hasNumber(last, numScaling) {
+		if !errors.As(last, new(*refusedError)) || hasNumber(last, numScaling) {
 			looks = settleLooks
 		}
 		if err := c.follow(ctx, looks); !errors.Is(err, errNotYet) {
