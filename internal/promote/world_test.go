@@ -201,8 +201,11 @@ func (s *side) GeoLinks(_ context.Context, name string) (n int, err error) {
 }
 
 // Rename is as the server's: it looks first, and it renames what was created then, or nothing.
-func (s *side) Rename(_ context.Context, from, to string, created time.Time) error {
+func (s *side) Rename(ctx context.Context, from, to string, created time.Time) error {
 	return s.call("rename", func() error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		src, dst := s.w.databases[from], s.w.databases[to]
 		switch {
 		case dst != nil && dst.created.Equal(created):
