@@ -158,20 +158,22 @@ func (s *Server) putShortTerm(_ context.Context, c call) (int, any, error) {
 		return 0, nil, &blob.Refusal{Status: 400, Code: "InvalidBackupRetentionPeriod", Message: fmt.Sprintf(
 			"The retention days of %d is not a valid configuration. Valid backup retention in days must be between 1 and %d", r.RetentionDays, most)}
 	case r.DiffHours != 12 && r.DiffHours != 24:
-		return 0, nil, &blob.Refusal{Status: 400, Code: "InvalidParameterValue", Message: fmt.Sprintf(
+		return 0, nil, &blob.Refusal{Status: 400, Code: "InvalidDiffBackupIntervalHours", Message: fmt.Sprintf(
 			"A differential backup interval of %d hours is not valid: it must be 12 or 24.", r.DiffHours)}
 	}
 	return s.putRetention(c, d, r, shortTermOperations)
 }
 
 // putLongTerm replaces the policy. What a PUT of an old api-version does to immutability is not documented; the worst is
-// acted: it takes an unlocked one away, as a replacement that does not name it, and is refused over a locked one.
+// acted: it takes an unlocked one away, as a replacement that does not name it, and is refused over a locked one. A yearly
+// retention wants a week of the year even where it is none (azure-rest-api-specs #18259), and then shows week 0.
 func (s *Server) putLongTerm(_ context.Context, c call) (int, any, error) {
 	var want struct {
 		Properties struct {
-			WeeklyRetention, MonthlyRetention, YearlyRetention string
-			WeekOfYear                                         int
-			TimeBasedImmutability, TimeBasedImmutabilityMode   string
+			WeeklyRetention, MonthlyRetention string
+			YearlyRetention                   *string
+			WeekOfYear                        int
+			TimeBasedImmutability             string
 		}
 	}
 	d, r, err := s.retentionToPut(c, &want)
@@ -186,17 +188,22 @@ func (s *Server) putLongTerm(_ context.Context, c call) (int, any, error) {
 	if c.version != longTermVersion && strings.EqualFold(p.TimeBasedImmutability, "Enabled") {
 		r.Immutability = "Unlocked"
 	}
-	r.WeekOfYear = p.WeekOfYear
+	yearly := ""
+	if p.YearlyRetention != nil { // even PT0S
+		if yearly = *p.YearlyRetention; p.WeekOfYear < 1 || p.WeekOfYear > 52 {
+			return 0, nil, &blob.Refusal{Status: 400, Code: "LongTermRetentionMissingWeekOfYear", Message: "A yearly retention needs a week of the year from 1 to 52."}
+		}
+	}
 	for _, one := range []struct {
 		to    *string
 		value string
-	}{{&r.Weekly, p.WeeklyRetention}, {&r.Monthly, p.MonthlyRetention}, {&r.Yearly, p.YearlyRetention}} {
+	}{{&r.Weekly, p.WeeklyRetention}, {&r.Monthly, p.MonthlyRetention}, {&r.Yearly, yearly}} {
 		if *one.to, err = longTermOf(one.value); err != nil {
 			return 0, nil, err
 		}
 	}
-	if r.WeekOfYear < 0 || r.WeekOfYear > 52 || r.WeekOfYear == 0 && r.Yearly != "PT0S" {
-		return 0, nil, invalidLongTerm(fmt.Sprintf("weekOfYear %d", r.WeekOfYear))
+	if r.WeekOfYear = 0; r.Yearly != "PT0S" {
+		r.WeekOfYear = p.WeekOfYear
 	}
 	return s.putRetention(c, d, r, longTermOperations)
 }

@@ -73,7 +73,11 @@ func (p *plane) putLong(db string, body armsql.LongTermRetentionPolicy) error {
 		return err
 	}
 	got, err := op.PollUntilDone(p.t.Context(), quick)
-	if diff := cmp.Diff(body.Properties, got.Properties); err == nil && diff != "" {
+	want := *body.Properties
+	if *want.YearlyRetention == "PT0S" {
+		want.WeekOfYear = to.Ptr[int32](0)
+	}
+	if diff := cmp.Diff(&want, got.Properties); err == nil && diff != "" {
 		p.t.Error("(-put +got):\n" + diff)
 	}
 	return err
@@ -127,18 +131,22 @@ func TestRefusedRetention(t *testing.T) {
 		days  int32
 		hours armsql.DiffBackupIntervalInHours
 		code  string
-	}{{0, 12, "InvalidBackupRetentionPeriod"}, {36, 12, "InvalidBackupRetentionPeriod"}, {7, 6, "InvalidParameterValue"}} {
+	}{{0, 12, "InvalidBackupRetentionPeriod"}, {36, 12, "InvalidBackupRetentionPeriod"}, {7, 6, "InvalidDiffBackupIntervalHours"}} {
 		wantCode(t, p.putShort("Orders", short(c.days, c.hours)), 400, c.code)
 	}
 	l.dbs["orders"].Edition = "Basic"
 	wantCode(t, p.putShort("Orders", short(8, 12)), 400, "InvalidBackupRetentionPeriod")
 	for _, c := range []armsql.LongTermRetentionPolicy{
-		long("4W", "PT0S", "PT0S", 0), long("P6D", "PT0S", "PT0S", 0), long("PT0S", "P121M", "PT0S", 0), long("PT0S", "PT0S", "P11Y", 1),
-		long("PT0S", "PT0S", "P1Y", 0), long("PT0S", "PT0S", "P1Y", 53), long("PT0S", "PT0S", "PT0S", -1), long("P1Y2M", "PT0S", "PT0S", 0),
+		long("4W", "PT0S", "PT0S", 1), long("P6D", "PT0S", "PT0S", 1), long("PT0S", "P121M", "PT0S", 1), long("PT0S", "PT0S", "P11Y", 1),
+		long("P1Y2M", "PT0S", "PT0S", 1),
 	} {
 		wantCode(t, p.putLong("Orders", c), 400, "LongTermRetentionPolicyInvalid")
 	}
-	wantCode(t, p.putLong("Nowhere", long("P4W", "PT0S", "PT0S", 0)), 404, "ResourceNotFound")
+	for _, week := range []int32{-1, 0, 53} {
+		wantCode(t, p.putLong("Orders", long("PT0S", "PT0S", "P1Y", week)), 400, "LongTermRetentionMissingWeekOfYear")
+		wantCode(t, p.putLong("Orders", long("PT0S", "PT0S", "PT0S", week)), 400, "LongTermRetentionMissingWeekOfYear")
+	}
+	wantCode(t, p.putLong("Nowhere", long("P4W", "PT0S", "PT0S", 1)), 404, "ResourceNotFound")
 	if got, _ := p.Retention("Orders"); got.RetentionDays != 7 || got.Weekly != "PT0S" {
 		t.Errorf("what was refused is kept: %+v", got)
 	}
@@ -182,13 +190,13 @@ func TestImmutableRetention(t *testing.T) {
 	want("2025-01-01", 200, "Enabled", "Locked")
 	want("2020-11-01-preview", 200, "", "")
 	want("2019-01-01", 400, "", "")
-	wantCode(t, p.putLong("Orders", long("P4W", "PT0S", "PT0S", 0)), 409, "LongTermRetentionPolicyImmutable")
+	wantCode(t, p.putLong("Orders", long("P4W", "PT0S", "PT0S", 1)), 409, "LongTermRetentionPolicyImmutable")
 	if got, _ := p.Retention("Orders"); got != is {
 		t.Errorf("a refused change left %+v", got)
 	}
 	is.Immutability = "Unlocked"
 	must(t, p.SetRetention("Orders", is))
-	must(t, p.putLong("Orders", long("P4W", "PT0S", "PT0S", 0)))
+	must(t, p.putLong("Orders", long("P4W", "PT0S", "PT0S", 1)))
 	want("2024-11-01-preview", 200, "Disabled", "") // the worst that a real one may do
 	if p.SetRetention("Nowhere", is) == nil {
 		t.Error("policies of a database that is not there")
@@ -210,9 +218,9 @@ func TestRightsOnRetention(t *testing.T) {
 			return err
 		},
 		roles.ShortTermWrite:         func() error { return p.putShort("Orders", short(20, 12)) },
-		roles.LongTermWrite:          func() error { return p.putLong("Orders", long("P4W", "PT0S", "PT0S", 0)) },
+		roles.LongTermWrite:          func() error { return p.putLong("Orders", long("P4W", "PT0S", "PT0S", 1)) },
 		roles.ShortTermOperationRead: func() error { return p.putShort("Orders", short(14, 12)) },
-		roles.LongTermOperationRead:  func() error { return p.putLong("Orders", long("PT0S", "PT0S", "PT0S", 0)) },
+		roles.LongTermOperationRead:  func() error { return p.putLong("Orders", long("PT0S", "PT0S", "PT0S", 1)) },
 	} {
 		taken = action
 		wantCode(t, do(), 403, "AuthorizationFailed")

@@ -72,7 +72,7 @@ func TestPromotion(t *testing.T) {
 		want          bool
 	}{
 		{roles.SQLLogin, "server", true}, {roles.SQLDBManager, "master", true}, {roles.SQLAdmin, "server", false},
-		{roles.SQLViewDatabaseState, "Orders", true}, {roles.SQLDataReader, "Orders", true}, {roles.SQLViewDefinition, "Orders", false},
+		{roles.SQLViewDatabaseState, "Orders", true}, {roles.SQLDataReader, "Orders", false}, {roles.SQLViewDefinition, "Orders", false},
 		{roles.DatabaseRead, "srv/Orders", true}, {roles.DatabaseWrite, "srv/Orders", false}, {roles.DatabaseDelete, "srv/Orders", false},
 		{roles.ShortTermRead, "srv/Orders", true}, {roles.ShortTermWrite, "srv/Orders", true},
 		{roles.LongTermRead, "srv/Orders", true}, {roles.LongTermWrite, "srv/Orders", true}, {roles.LongTermWrite, "srv2/Orders", false},

@@ -24,16 +24,16 @@ func (s *session) alterable(name string) error {
 	return nil
 }
 
-// rename gives a database another name. The fault "cut" hits when it has it.
+// rename gives a database another name. The fault "cut" hits when it has it; with "keep" the sessions in it stay.
 func (s *session) rename(ctx context.Context, c call) error {
 	if err := s.alterable(c.holes["name"]); err != nil {
 		return err
 	}
-	f, err := s.server.fault(ctx, "sql.rename", "cut")
+	f, err := s.server.fault(ctx, "sql.rename", "cut", "keep")
 	if err != nil {
 		return err
 	}
-	if err := s.server.Rename(c.holes["name"], c.holes["to"]); err != nil {
+	if err := s.server.renameTo(c.holes["name"], c.holes["to"], f.Do == "keep"); err != nil {
 		return err
 	}
 	if f.Do == "cut" {
@@ -45,7 +45,10 @@ func (s *session) rename(ctx context.Context, c call) error {
 // Rename is what the statement does, without a right. The database comes back as another value over the same rows, and the
 // old value is gone with its sessions: what a rename does to open sessions is not documented, and cut ones are the harder
 // case for a client. Owner, create_date and the grants that held stay; grants on the new name give nothing.
-func (s *Server) Rename(name, to string) error {
+func (s *Server) Rename(name, to string) error { return s.renameTo(name, to, false) }
+
+// renameTo may let the sessions follow their database: a client that keeps one then asks another database than it thinks.
+func (s *Server) renameTo(name, to string, keep bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.databases[key(name)]
@@ -65,6 +68,9 @@ func (s *Server) Rename(name, to string) error {
 	}
 	delete(s.databases, key(name))
 	d.dropped, d.renamed = true, true
+	if keep {
+		d.follows = &renamed
+	}
 	return nil
 }
 

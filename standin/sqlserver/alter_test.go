@@ -155,6 +155,37 @@ func TestRenameCutsSessions(t *testing.T) {
 	}
 }
 
+// A session that is kept goes where its database goes, also through two renames.
+func TestKeptSessionsFollow(t *testing.T) {
+	plan := &faults.Plan{}
+	plan.Add(faults.Fault{Op: "sql.rename", Do: "keep", Times: 2})
+	s := startShop(t, sqlserver.Config{Faults: plan})
+	inside, err := s.open(t, reader, "Shop", "disableRetry=true").Conn(ctx(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	master := s.open(t, admin, "master")
+	for _, text := range []string{renameShop, "ALTER DATABASE [Old] MODIFY NAME = [Older];"} {
+		if _, err := master.ExecContext(ctx(t), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Load("Shop", shop()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteRows("Older", "dbo", "Or]ders", 4); err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	if err := inside.QueryRowContext(ctx(t), countOrders).Scan(&n); err != nil || n != 6 {
+		t.Errorf("%d rows, %v; want the 6 of the renamed database", n, err)
+	}
+	if left := plan.Unfired(); left != nil {
+		t.Errorf("never fired: %v", left)
+	}
+}
+
 func TestScaleTakesItsTime(t *testing.T) {
 	c := &clock.Clock{}
 	s := startShop(t, sqlserver.Config{Clock: c, ScaleTime: time.Hour})

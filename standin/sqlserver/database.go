@@ -35,7 +35,8 @@ type database struct {
 	copied  time.Time // COPYING until then
 	ending  copyEnding
 	dropped bool
-	renamed bool // dropped from this name only
+	renamed bool      // dropped from this name only
+	follows *database // where sessions go after a rename; nil cuts them
 
 	edition, objective string // empty: not named
 	maxBytes           int64  // 0: the edition's

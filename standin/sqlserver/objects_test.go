@@ -168,7 +168,7 @@ func TestLosses(t *testing.T) {
 
 // Each change of rows shows where it should, and only there.
 func TestChangesOfRows(t *testing.T) {
-	for file, table := range map[string]string{"pubs": "[dbo].[authors]", "adventureworkslt-2025": "[SalesLT].[Product]"} {
+	for file, table := range map[string]string{"pubs": "[dbo].[authors]", "initech-desks": "[dbo].[WorkRequests]"} {
 		s := start(t, sqlserver.Config{})
 		if err := s.LoadFile("Shop", bacpacs+file+".bacpac"); err != nil {
 			t.Fatal(err)
@@ -181,9 +181,10 @@ func TestChangesOfRows(t *testing.T) {
 			}
 			return got[0]
 		}
-		schema, name := "dbo", "authors"
+		const schema = "dbo"
+		name := "authors"
 		if file != "pubs" {
-			schema, name = "SalesLT", "Product"
+			name = "WorkRequests"
 		}
 		first := print()
 		if err := s.AlterValue("Shop", schema, name); err != nil {

@@ -29,6 +29,9 @@ func (s *session) Database() string { return s.database.name }
 func (s *session) check() error {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
+	for s.database.follows != nil {
+		s.database = s.database.follows
+	}
 	if s.database.dropped {
 		return fmt.Errorf("%w: database %s was dropped or renamed", tds.ErrCut, s.database.name)
 	}
