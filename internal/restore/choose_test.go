@@ -30,6 +30,7 @@ func TestRestoreTakesTheBackupThatWasAskedFor(t *testing.T) {
 		{"latest-proven", func(r *bacvault.RestoreRequest, _ string) { r.Backup = "latest-proven" }, 0},
 		{"the newest before a time", func(r *bacvault.RestoreRequest, _ string) { r.At = at(-25 * time.Hour) }, 0},
 		{"the one of that very time", func(r *bacvault.RestoreRequest, _ string) { r.At = at(-24 * time.Hour) }, 1},
+		{"the oldest", func(r *bacvault.RestoreRequest, _ string) { r.Backup = "oldest" }, 0},
 		{"a slot", func(r *bacvault.RestoreRequest, _ string) { r.Slot = &older }, 0},
 		{"a blob", func(r *bacvault.RestoreRequest, plain string) { r.Blob = plain }, 1},
 	} {
@@ -66,6 +67,10 @@ func TestRestoreRefusesWhatIsNoBackupOfTheDatabase(t *testing.T) {
 	}{
 		{"nothing before that time", func(_ *world, r *bacvault.RestoreRequest) { v := night.Time().AddDate(0, 0, -9); r.At = &v }, bacvault.CodeRequestNoBackup},
 		{"nothing proven", func(w *world, r *bacvault.RestoreRequest) { w.catalogue = nil; r.Backup = "latest-proven" }, bacvault.CodeRequestNoBackup},
+		{"a drill that failed", func(w *world, r *bacvault.RestoreRequest) {
+			w.catalogue = w.catalogue[1:]
+			r.Backup = "latest-proven"
+		}, bacvault.CodeRequestNoBackup},
 		{"an orphan by its name", func(_ *world, r *bacvault.RestoreRequest) { r.Blob = db.BlobName(night) }, bacvault.CodeVaultOrphan},
 		{"an orphan by its slot", func(_ *world, r *bacvault.RestoreRequest) { s := night; r.Slot = &s }, bacvault.CodeVaultOrphan},
 		{"an orphan as an old file", func(_ *world, r *bacvault.RestoreRequest) { r.BackupFileName = db.BlobName(night) }, bacvault.CodeRequestNoBackup},

@@ -308,7 +308,7 @@ func (s *side) Acquire(ctx context.Context, d bacvault.Database, run, request st
 		if by = s.w.holder; by != "" {
 			return nil
 		}
-		s.w.holder, l = run+" "+request+" "+d.Name, lease{s}
+		s.w.holder, l = run+" "+request+" "+d.String(), lease{s}
 		return nil
 	})
 	return out, l, by, err
@@ -321,7 +321,7 @@ func (l lease) Release(context.Context) error {
 func (s *side) SaveMark(_ context.Context, d bacvault.Database, m restore.Mark) error {
 	return s.call("saveMark", func() error {
 		b, err := json.Marshal(m)
-		s.w.marks[d.Name] = b
+		s.w.marks[d.String()] = b
 		s.saves++
 		return err
 	})
@@ -330,7 +330,7 @@ func (s *side) SaveMark(_ context.Context, d bacvault.Database, m restore.Mark) 
 func (s *side) Mark(_ context.Context, d bacvault.Database) (m restore.Mark, ok bool, err error) {
 	err = s.call("mark", func() error {
 		var b []byte
-		if b, ok = s.w.marks[d.Name]; ok {
+		if b, ok = s.w.marks[d.String()]; ok {
 			return json.Unmarshal(b, &m)
 		}
 		return nil
