@@ -119,6 +119,11 @@ func TestRenameTakesEverythingAlong(t *testing.T) {
 	if d, _ := s.Describe("Shop"); d.ID == after.ID || d.ID == 0 {
 		t.Errorf("another database has the id %d of the renamed one, %d", d.ID, after.ID)
 	}
+	for _, db := range []string{"Shop", "Old"} { // the table of rights knows names only, so the namesake has them too
+		if err := s.open(t, reader, db).PingContext(ctx(t)); err != nil {
+			t.Errorf("%s: %v", db, err)
+		}
+	}
 }
 
 // The owner needs no right of the server to rename what it made, and keeps it.
