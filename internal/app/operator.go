@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/promote"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/status"
 	"github.com/bacvault/bacvault/internal/watch"
@@ -70,9 +71,13 @@ type (
 
 // Busy says who is at work, where an error means that somebody is.
 func Busy(err error) (string, bool) {
-	var b *restore.Busy
-	if errors.As(err, &b) {
-		return b.Error(), true
+	var r *restore.Busy
+	var p *promote.Busy
+	switch {
+	case errors.As(err, &r):
+		return r.Error(), true
+	case errors.As(err, &p):
+		return p.Error(), true
 	}
 	return "", false
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/promote"
-	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/state"
 )
 
@@ -22,6 +21,15 @@ const (
 
 // Promote puts a restored database into the place of the live one, plans that, or undoes it.
 func (a *App) Promote(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Promotion, error) {
+	if req.Schema == "" { // typed by a person, not read from a message, which is complete
+		if req.Server == "" {
+			req.Server = a.onlyServer()
+		}
+		var err error
+		if req, err = complete(req); err != nil {
+			return bacvault.Promotion{Action: req.Action, Server: req.Server, Live: req.Name, Restored: req.TargetDatabase}, err
+		}
+	}
 	srv, err := a.server(req.Server)
 	if err != nil {
 		return bacvault.Promotion{Action: req.Action, Server: req.Server, Live: req.Name, Restored: req.TargetDatabase}, err
@@ -142,18 +150,7 @@ func (s promoteState) Reconciliation(ctx context.Context, restored bacvault.Data
 	if err != nil || !ok || m.Result == nil {
 		return promote.Reconciliation{}, false, err
 	}
-	return reconciliation(m), true, nil
-}
-
-// reconciliation: the import is what created the database. A mark that does not tell when it ran covers no time at all.
-func reconciliation(m restore.Mark) promote.Reconciliation {
-	rc := promote.Reconciliation{
-		Request: m.Request, Source: m.Result.Source, Target: m.Result.Target, Tables: len(m.Result.Tables), Findings: m.Result.Findings,
-	}
-	for _, s := range m.Result.Stages {
-		if s.Stage == bacvault.StageImport {
-			rc.From, rc.Until = s.Start, s.End
-		}
-	}
-	return rc
+	return promote.Reconciliation{
+		Request: m.Request, Source: m.Result.Source, Target: m.Result.Target, Created: m.Created, Tables: len(m.Result.Tables), Findings: m.Result.Findings,
+	}, true, nil
 }

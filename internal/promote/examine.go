@@ -13,9 +13,6 @@ const online = "ONLINE"
 // elasticPool is what DATABASEPROPERTYEX says of the objective of a database in a pool; it does not name the pool.
 const elasticPool = "ElasticPool"
 
-// clockSkew is what the server's clock may be off ours.
-const clockSkew = 5 * time.Minute
-
 // keeps says whether the record is that of this very promotion, written before its first rename.
 func (r *run) keeps() bool { return r.rec.Restored == r.restored.Name && r.rec.Finished == nil }
 
@@ -187,9 +184,8 @@ func (r *run) proven(ctx context.Context, restored Database) (*bacvault.Failure,
 		unproven("no restore left a passed reconciliation of %s", r.restored)
 	case rc.Target != r.restored || rc.Source != r.live:
 		unproven("%s was reconciled as %s, a restore of %s", r.restored.Name, rc.Target, rc.Source)
-	case restored.Created.Before(rc.From.Add(-clockSkew)) || restored.Created.After(rc.Until.Add(clockSkew)):
-		unproven("%s was created %s, not by the restore of request %s, which created one between %s and %s", r.restored.Name,
-			restored.Created.UTC().Format(time.RFC3339), rc.Request, rc.From.UTC().Format(time.RFC3339), rc.Until.UTC().Format(time.RFC3339))
+	case !restored.Created.Equal(rc.Created):
+		unproven("%s was created %s, and the one that the restore of request %s made %s", r.restored.Name, stamp(restored.Created), rc.Request, stamp(rc.Created))
 	case rc.Tables == 0:
 		unproven("the restore of request %s compared no table of %s", rc.Request, r.restored.Name)
 	default:
@@ -208,3 +204,5 @@ func (r *run) proven(ctx context.Context, restored Database) (*bacvault.Failure,
 	r.find("forced (%s): %s", r.rec.Forced, f.Detail)
 	return nil, nil
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -79,13 +79,12 @@ type Size struct {
 	MaxSizeBytes int64  `json:"maxSizeBytes"`
 }
 
-// Reconciliation is a restore's proof of its rows. The database was created between From and Until.
+// Reconciliation is a restore's proof of the rows of the database that it created then.
 type Reconciliation struct {
 	Request  string            `json:"request"`
 	Source   bacvault.Database `json:"-"`
 	Target   bacvault.Database `json:"-"`
-	From     time.Time         `json:"from"`
-	Until    time.Time         `json:"until"`
+	Created  time.Time         `json:"created"`
 	Tables   int               `json:"tables"`
 	Findings []string          `json:"findings,omitempty"`
 }

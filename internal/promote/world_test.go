@@ -64,7 +64,7 @@ func (w *world) restore() {
 	w.databases[w.restored] = &database{holds: "backup", name: w.restored, state: "ONLINE", created: at, size: narrow, retention: none}
 	w.proof = &promote.Reconciliation{
 		Request: "restore-1", Source: bacvault.Database{Server: "srv", Name: w.live}, Target: bacvault.Database{Server: "srv", Name: w.restored},
-		From: at.Add(-time.Minute), Until: at.Add(10 * time.Minute), Tables: 2, Findings: []string{"index IX_a is disabled"},
+		Created: at, Tables: 2, Findings: []string{"index IX_a is disabled"},
 	}
 }
 
