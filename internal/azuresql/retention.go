@@ -164,7 +164,7 @@ func (m *Management) immutable(ctx context.Context, db string) (bool, error) {
 
 // SetRetention makes both retention policies of a database those given. What is equal already is not put, and at the end both
 // are read again. A long-term policy that is immutable is never replaced: a put at the version that we know does not tell of
-// immutability, and nobody says that it would stay. DiffHours of 0 leaves the hours as they are.
+// immutability, and nobody says that it would stay. DiffHours of 0 sends no hours, and takes what the service makes of that.
 func (m *Management) SetRetention(ctx context.Context, db string, r bacvault.Retention) error {
 	if err := checkName(db); err != nil {
 		return err

@@ -111,6 +111,7 @@ func TestSetRetention(t *testing.T) {
 		"busy":                       {script: map[string][]string{"PUT short": {"!409 ConflictingDatabaseOperation", "!429 X", "ok"}}, puts: []string{putShort, putShort, putShort, putLong}},
 		"operation breaks, then not": {script: map[string][]string{"PUT long": {"failed OperationTimedOut", "ok"}}, puts: []string{putShort, putLong, putLong}},
 		"operation may not be read":  {script: map[string][]string{"GET operation": {"!403 AuthorizationFailed"}}, puts: []string{putShort, putLong}},
+		"operation never ends":       {script: map[string][]string{"GET operation": {"running"}}, puts: []string{putShort, putLong}},
 		"operation does not answer":  {script: map[string][]string{"GET operation": {"lost"}}, puts: []string{putShort, putLong}},
 		"lost each time":             {script: map[string][]string{"PUT short": {"lost"}}, puts: []string{putShort, putShort, putShort, putShort, putShort}, code: bacvault.CodeSQLUnreachable, class: bacvault.Retry},
 		"ignored each time": {script: map[string][]string{"PUT short": {"ignored"}}, puts: []string{putShort, putShort, putShort, putShort, putShort},

@@ -68,7 +68,7 @@ func (m *Management) put(ctx context.Context, c retentionChange) error {
 	for sends := 1; ; sends++ {
 		op, err := c.send(ctx)
 		if err == nil {
-			err = m.end(ctx, c.what, op)
+			err = m.end(ctx, c, op)
 		} else if refused(err) {
 			return m.failure(ctx, c.what, c.action, err)
 		}
@@ -108,9 +108,9 @@ func (m *Management) appears(ctx context.Context, c retentionChange, first time.
 	return false, now, nil
 }
 
-// end waits for an operation. A Failure is one that failed for good, another error leaves open what it did. That it can't be
+// end waits for an operation, or for the policy where that shows first. A Failure is one that failed for good, another error leaves open what it did. That it can't be
 // asked is no failure: the right to read operations (Microsoft.Sql/locations/*/read) is another than that to write policies.
-func (m *Management) end(ctx context.Context, what string, op longRunning) error {
+func (m *Management) end(ctx context.Context, c retentionChange, op longRunning) error {
 	for unread := 0; ; {
 		over, err := op.poll(ctx)
 		var r *azcore.ResponseError
@@ -121,7 +121,7 @@ func (m *Management) end(ctx context.Context, what string, op longRunning) error
 			if !known {
 				return ended
 			}
-			return bacvault.Fail(code, "%s: %v", what, ended)
+			return bacvault.Fail(code, "%s: %v", c.what, ended)
 		case over, refused(err): // it ended well, and what may have failed is the last read of the policy; or we may not ask
 			return nil
 		case err != nil && unread >= settleLooks:
@@ -129,8 +129,11 @@ func (m *Management) end(ctx context.Context, what string, op longRunning) error
 		case err != nil:
 			unread++
 		}
+		if same, _, lookErr := c.read(ctx); lookErr == nil && same {
+			return nil
+		}
 		if err := sleep(ctx, max(m.cfg.Poll, retryAfter(err))); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			return fmt.Errorf("%s: %w", c.what, err)
 		}
 	}
 }
