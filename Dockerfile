@@ -49,8 +49,10 @@ WORKDIR /home/site/wwwroot
 COPY --from=build /out/handler host.json ./
 COPY functions/ ./
 
-# The base image says another runtime. Console logging is off in a container unless it is asked for.
+# The base image says another runtime. Console logging is off in a container unless it is asked for. The host leaves a timer
+# out whose schedule is not set; app settings go before this one.
 ENV FUNCTIONS_WORKER_RUNTIME=custom \
+    BACVAULT_DRILL_SCHEDULE="0 0 6 * * 0" \
     AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true
 

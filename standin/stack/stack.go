@@ -29,6 +29,7 @@ const (
 	Subscription  = "a0000000-0000-4000-8000-000000000000"
 	ResourceGroup = "rg-bacvault-local"
 	Schedule      = "0 0 2 * * *"
+	DrillSchedule = "0 0 6 * * 0"
 )
 
 // Options says what to start.
@@ -139,7 +140,7 @@ func (s *Stack) start(ctx context.Context) (err error) {
 
 // StartBackup runs the backup app under its own identity. settings come last.
 func (s *Stack) StartBackup(ctx context.Context, settings map[string]string) (*funchost.Host, error) {
-	return s.app(ctx, "backup", roles.Backup, []string{"restore"}, s.opts.HTTPListen, settings)
+	return s.app(ctx, "backup", roles.Backup, []string{"restore", "drill"}, s.opts.HTTPListen, settings)
 }
 
 // StartRestore runs the restore app under its own identity.
@@ -176,7 +177,7 @@ func (s *Stack) Settings(client string) map[string]string {
 	}
 	slices.Sort(dbs)
 	env := map[string]string{
-		"FUNCTIONS_WORKER_RUNTIME": "custom", "BACKUP_SCHEDULE": Schedule,
+		"FUNCTIONS_WORKER_RUNTIME": "custom", "BACKUP_SCHEDULE": Schedule, "BACVAULT_DRILL_SCHEDULE": DrillSchedule,
 		"SQL_SERVER_NAME": ServerName, "SQL_DATABASE_NAME": strings.Join(dbs, ","), "BACVAULT_SQL_ENDPOINT": s.SQL.Addr(),
 		"STORAGE_ACCOUNT_NAME": s.Places.VaultAccount, "STORAGE_CONTAINER_NAME": s.Places.VaultContainer,
 		"BACVAULT_BLOB_ENDPOINT": s.Blob.URL(s.Places.VaultAccount), "BACVAULT_STATE_ENDPOINT": s.Blob.URL(s.Places.StateAccount),
