@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -48,27 +49,33 @@ func (r *run) importArchive(ctx context.Context) error {
 	return nil
 }
 
-// spec gives the new database the objective and the size of the request, else of the settings, else of the source. An
-// edition goes with its objective: that of the source only where both are the source's.
 func (r *run) spec() Import {
-	i := Import{
-		Database: r.target.Name, File: r.file.Name(), WorkDir: r.dir, ServiceObjective: r.req.ServiceObjective,
-		Edition: r.req.Edition, MaxSizeGB: r.req.MaxSizeGB,
+	var source *bacvault.SourceState
+	if r.manifest != nil {
+		source = r.manifest.Source
 	}
-	if i.ServiceObjective == "" {
-		i.ServiceObjective = r.ServiceObjective
+	i, finding := r.Wanted(r.req, source)
+	if finding != "" {
+		r.findings = append(r.findings, finding)
 	}
-	if i.MaxSizeGB == 0 {
-		i.MaxSizeGB = r.MaxSizeGB
+	i.Database, i.File, i.WorkDir = r.target.Name, r.file.Name(), r.dir
+	return i
+}
+
+// Wanted gives the new database the objective and the maximum size of the request, else of the settings, else of the source;
+// source may be nil. An edition goes with its objective: that of the source only where both are the source's. What is left
+// empty is the service's default. finding, if any, is a sentence for people.
+func (b *Restore) Wanted(req bacvault.RestoreRequest, source *bacvault.SourceState) (i Import, finding string) {
+	i = Import{
+		ServiceObjective: cmp.Or(req.ServiceObjective, b.ServiceObjective), Edition: req.Edition, MaxSizeGB: cmp.Or(req.MaxSizeGB, b.MaxSizeGB),
 	}
-	if r.manifest == nil || r.manifest.Source == nil {
-		return i
+	if source == nil {
+		return i, ""
 	}
-	source := *r.manifest.Source
 	switch {
 	case i.ServiceObjective != "" || source.ServiceObjective == "" || i.Edition != "" && i.Edition != source.Edition:
 	case source.ServiceObjective == objectivePool:
-		r.findings = append(r.findings, "The source is in an elastic pool, which an import can't name: the restored database has the service's default objective. Scale it, or move it into a pool.")
+		finding = "The source is in an elastic pool, which an import can't name: the restored database has the service's default objective. Scale it, or move it into a pool."
 	default:
 		i.ServiceObjective, i.Edition = source.ServiceObjective, source.Edition
 	}
@@ -76,7 +83,7 @@ func (r *run) spec() Import {
 		const gib = 1 << 30
 		i.MaxSizeGB = int((source.MaxSizeBytes + gib - 1) / gib)
 	}
-	return i
+	return i, finding
 }
 
 // free refuses when somebody created the target since the preflight.
