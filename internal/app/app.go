@@ -11,9 +11,11 @@ import (
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
 	"github.com/bacvault/bacvault/internal/gate"
+	"github.com/bacvault/bacvault/internal/probe"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/state"
 	"github.com/bacvault/bacvault/internal/vault"
+	"github.com/bacvault/bacvault/internal/watch"
 	"github.com/google/uuid"
 )
 
@@ -24,6 +26,8 @@ type Options struct {
 	Report  bacvault.Report // must not block
 	// Operator is a person at a command line, who may sign in by other means than the app's managed identity.
 	Operator bool
+	// Now is for tests; nil is the machine's time.
+	Now func() time.Time
 }
 
 // App is everything wired. It is safe for concurrent use.
@@ -37,6 +41,8 @@ type App struct {
 	servers  map[string]*server // by the configured short name
 	tool     *sqlpackage.Tool
 	progress *progressWriter
+	nightly  watch.Schedule
+	prober   *probe.Probe
 }
 
 // New wires the rooms. It calls nothing outside, so that the handler is ready in milliseconds.
@@ -46,6 +52,9 @@ func New(c config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{cfg: c, opts: o}
+	if a.nightly, err = schedule(c.BackupSchedule); err != nil {
+		return nil, err
+	}
 	if a.bus, err = bus.New(bus.Config{Namespace: c.BusNamespace, Credential: cred, ConnectionString: c.BusEmulator}); err != nil {
 		return nil, err
 	}
@@ -58,6 +67,9 @@ func New(c config.Config, o Options) (*App, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if a.prober, err = probe.New(probe.Config{ContainerURL: c.VaultURL(), Credential: cred, Now: o.Now}); err != nil {
+		return nil, err
+	}
 	if a.state, err = state.New(state.Config{ContainerURL: c.StateURL(), Credential: cred, LeaseSeconds: c.LeaseSeconds}); err != nil {
 		return nil, err
 	}
@@ -67,7 +79,7 @@ func New(c config.Config, o Options) (*App, error) {
 	a.tool = sqlpackage.New(sqlpackage.Config{
 		Path: c.SQLPackage, ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return o.Environ },
 	})
-	a.progress = newProgressWriter(a.state)
+	a.progress = newProgressWriter(a.state, a.now)
 	return a, nil
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -38,7 +39,12 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 	if a.cfg.Consistency == "live" {
 		b.Consistency = bacvault.ConsistencyLive
 	}
-	return b.Run(ctx, req)
+	res, err := b.Run(ctx, req)
+	var busy *backup.Busy
+	if err != nil && !errors.As(err, &busy) && ctx.Err() == nil {
+		a.noteFailure(ctx, req, err)
+	}
+	return res, err
 }
 
 func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {

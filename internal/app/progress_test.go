@@ -76,7 +76,7 @@ func TestProgressAfterTheCloseIsToldToTheLogAlone(t *testing.T) {
 }
 
 func TestRunsNeverWaitForProgress(t *testing.T) {
-	w := &progressWriter{in: make(chan bacvault.Progress, 1)} // nobody reads
+	w := &progressWriter{in: make(chan bacvault.Progress, 1), live: map[string]bacvault.Progress{}} // nobody reads
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -94,13 +94,19 @@ func TestRunsNeverWaitForProgress(t *testing.T) {
 	}
 }
 
-func TestToolsLinesAreNotSaved(t *testing.T) {
-	w := &progressWriter{in: make(chan bacvault.Progress, 4)}
-	w.take(bacvault.Progress{Run: "run1", Note: "Processing Table"})
+func TestToolsLinesWaitForTheBeat(t *testing.T) {
+	w := &progressWriter{in: make(chan bacvault.Progress, 4), live: map[string]bacvault.Progress{}}
+	w.take(bacvault.Progress{Run: "run1", Note: "Processing Table", Tables: 3})
+	if live := w.lives(); len(w.in) != 0 || len(live) != 1 || live[0].Tables != 3 {
+		t.Errorf("%d are saved at once, the beat tells %+v", len(w.in), live)
+	}
 	w.take(bacvault.Progress{Run: "run1", Note: "why it failed", Done: true})
 	w.take(bacvault.Progress{Run: "run1", Ended: true})
 	if len(w.in) != 2 {
 		t.Errorf("%d are saved, want the stage's end and the run's", len(w.in))
+	}
+	if live := w.lives(); len(live) != 0 {
+		t.Errorf("a run that has ended goes on telling: %+v", live)
 	}
 }
 

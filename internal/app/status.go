@@ -58,7 +58,7 @@ func (a *App) Status(ctx context.Context) status.Model {
 		m.Databases = append(m.Databases, row)
 		newest = append(newest, watch.Newest{Database: d, Slot: row.Newest})
 	}
-	if late := watch.Find(newest, a.cfg.OverdueAfter, m.At); len(late) > 0 {
+	if late := watch.Find(newest, a.cfg.MaxBackupAge, m.At); len(late) > 0 {
 		m.Overdue = late
 	}
 	return m

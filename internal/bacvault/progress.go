@@ -28,5 +28,10 @@ type Progress struct {
 	At    time.Time `json:"at"`
 }
 
+// Working says that this is one of many words within a stage, which may be dropped.
+func (p Progress) Working() bool {
+	return !p.Done && !p.Ended && (p.Note != "" || p.Tables > 0 || p.Bytes > 0)
+}
+
 // Report takes progress. It must not block.
 type Report func(Progress)

@@ -53,7 +53,11 @@ type Config struct {
 	MaxAttempts       int
 	RetryDelay        time.Duration
 	LeaseSeconds      int
-	OverdueAfter      time.Duration
+	MaxBackupAge      time.Duration
+	MaxProofAge       time.Duration
+	BackupSchedule    string
+	RequeueMissed     string
+	Probe             string
 	AccessTier        string
 
 	SQLPackage     string
