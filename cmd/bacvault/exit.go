@@ -110,7 +110,7 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 		code = exitBusy
 		fmt.Fprintln(stderr, "bacvault:", holder)
 	case errors.As(err, &f):
-		tell(stderr, f)
+		tell(stderr, f, ctx.Err() == nil)
 		if c, ok := codes()[f.Code]; ok {
 			code = c
 		}
@@ -123,13 +123,14 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	return code
 }
 
-// tell says what failed, what exists now and what to do next.
-func tell(w io.Writer, f *bacvault.Failure) {
+// tell says what failed, what exists now and what to do next. The advice on an unknown failure is for runs that come by the
+// queue, where it is tried again by itself; here nobody does that.
+func tell(w io.Writer, f *bacvault.Failure, advise bool) {
 	fmt.Fprintln(w, "bacvault:", f)
 	if f.Exists != "" {
 		fmt.Fprintln(w, "  now:  ", f.Exists)
 	}
-	if f.Next != "" {
+	if f.Next != "" && advise && f.Code != bacvault.CodeUnknown {
 		fmt.Fprintln(w, "  next: ", f.Next)
 	}
 }

@@ -80,7 +80,7 @@ func (f *fake) Manifest(context.Context, bacvault.Database, bacvault.Slot) (bacv
 	return f.manifest(f.looks)
 }
 
-func (f *fake) Restored(context.Context, bacvault.Database, string) (*app.RestoreResult, error) {
+func (f *fake) Restored(context.Context, bacvault.RestoreRequest) (*app.RestoreResult, error) {
 	return f.restored(f.looks)
 }
 

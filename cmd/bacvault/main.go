@@ -28,8 +28,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// The first Ctrl-C cleans up; the second ends the process at once.
 	context.AfterFunc(ctx, func() {
-		stop()
 		fmt.Fprintln(os.Stderr, "bacvault: ending, and cleaning up what was begun; once more ends at once and leaves it")
+		stop()
 	})
 	code := run(ctx, newCLI(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	os.Exit(code)

@@ -22,6 +22,7 @@ type progress struct {
 	stage bacvault.Stage
 	since time.Time
 	note  string
+	done  string // how much of the stage
 	heard time.Time
 	said  time.Time
 }
@@ -53,7 +54,7 @@ func (p *progress) tick() {
 
 // line says the present stage; what was heard last tells slow from dead.
 func (p *progress) line(now time.Time) {
-	text := fmt.Sprintf("%s %s", p.stage, now.Sub(p.since).Round(time.Second))
+	text := fmt.Sprintf("%s %s%s", p.stage, now.Sub(p.since).Round(time.Second), p.done)
 	if p.note != "" {
 		text += fmt.Sprintf(": %s (%s ago)", p.note, now.Sub(p.heard).Round(time.Second))
 	}
@@ -84,19 +85,45 @@ func (p *progress) take(x bacvault.Progress) {
 			text = fmt.Sprintf("%s ended after %s: %s", x.Stage, x.Elapsed.Round(100*time.Millisecond), x.Note)
 		}
 		fmt.Fprintln(p.c.stderr, text)
-		p.stage, p.note, p.said = "", "", now
+		p.stage, p.note, p.done, p.said = "", "", "", now
 	case x.Stage != p.stage:
-		p.stage, p.since, p.note = x.Stage, now, ""
-	case x.Note != "":
-		p.note, p.heard = x.Note, now
+		p.stage, p.since, p.note, p.done = x.Stage, now, "", amount(x)
+	default:
+		if x.Note != "" {
+			p.note, p.heard = x.Note, now
+		}
+		if a := amount(x); a != "" {
+			p.done = a
+		}
 	}
+}
+
+// amount is how much of a stage is done, as far as it is known.
+func amount(x bacvault.Progress) (out string) {
+	if x.Tables > 0 {
+		out += fmt.Sprintf(", %d", x.Tables)
+		if x.TablesTotal > 0 {
+			out += fmt.Sprintf(" of %d", x.TablesTotal)
+		}
+		out += " tables"
+	}
+	if x.Bytes > 0 {
+		out += ", " + mib(x.Bytes)
+		if x.BytesTotal > 0 {
+			out += " of " + mib(x.BytesTotal)
+		}
+	}
+	if x.Rate > 0 {
+		out += ", " + mib(int64(x.Rate)) + "/s"
+	}
+	return out
 }
 
 // look shows what was read of a run of somebody else's, who tells of each stage only where it begins and ends.
 func (p *progress) look(x bacvault.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if x.Stage == p.stage {
+	if p.done = amount(x); x.Stage == p.stage {
 		return
 	}
 	p.clear()

@@ -79,7 +79,7 @@ func (c *cli) promote(ctx context.Context, a operator, r bacvault.RestoreRequest
 		}
 		return c.printSent(sent, bacvault.RestoreQueue, sent.Envelope, sent.Database)
 	}
-	done, err := promote(ctx, a, r)
+	done, err := a.Promote(ctx, r)
 	if len(done.Steps) > 0 || err == nil { // a promotion that broke off has steps that were done
 		if perr := c.print(done, func(w io.Writer) { printPromotion(w, done, err == nil) }); perr != nil {
 			return perr
@@ -91,20 +91,12 @@ func (c *cli) promote(ctx context.Context, a operator, r bacvault.RestoreRequest
 	return err
 }
 
-func promote(ctx context.Context, a operator, r bacvault.RestoreRequest) (bacvault.Promotion, error) {
-	p, ok := a.(promoter)
-	if !ok {
-		return bacvault.Promotion{}, verdict{exitRefused, "this release can't promote by itself; --queue asks the restore app"}
-	}
-	return p.Promote(ctx, r)
-}
-
 // confirm shows what would be done, and takes nothing but the database's name for a yes.
 func (c *cli) confirm(ctx context.Context, a operator, r bacvault.RestoreRequest, queued bool) error {
 	if r.Action == bacvault.PromoteApply && !queued {
 		plan := r
 		plan.Action = bacvault.PromotePlan
-		p, err := promote(ctx, a, plan)
+		p, err := a.Promote(ctx, plan)
 		if err != nil {
 			return err
 		}

@@ -82,14 +82,10 @@ func (c *cli) restore(ctx context.Context, a operator, r bacvault.RestoreRequest
 	if !p.wait {
 		return c.printSent(sent, bacvault.RestoreQueue, sent.Envelope, sent.Database)
 	}
-	target := bacvault.Database{Server: sent.Server, Name: sent.TargetDatabase}
-	if target.Name == "" {
-		target.Name = sent.Name + "_RESTORE" // as the handler fills it in
-	}
-	c.say("queued restore %s of %s to %s", sent.ID, sent.Database, target)
+	c.say("queued restore %s of %s", sent.ID, sent.Database)
 	var res *app.RestoreResult
 	err = c.await(ctx, p, sent.ID, a, func(ctx context.Context) (_ bool, err error) {
-		res, err = a.Restored(ctx, target, sent.ID)
+		res, err = a.Restored(ctx, sent)
 		return res != nil, err
 	})
 	if err != nil {

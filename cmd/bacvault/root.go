@@ -40,14 +40,10 @@ type operator interface {
 	PlanRestore(ctx context.Context, r bacvault.RestoreRequest) (app.RestorePlan, error)
 	Running(ctx context.Context, request string) (*bacvault.Progress, error)
 	Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
-	Restored(ctx context.Context, target bacvault.Database, request string) (*app.RestoreResult, error)
+	Restored(ctx context.Context, sent bacvault.RestoreRequest) (*app.RestoreResult, error)
 	DrillProof(ctx context.Context, d bacvault.Database, request string, since time.Time) (*bacvault.Proof, error)
-	Close(ctx context.Context) error
-}
-
-// promoter puts a restored database in the place of the live one.
-type promoter interface {
 	Promote(ctx context.Context, r bacvault.RestoreRequest) (bacvault.Promotion, error)
+	Close(ctx context.Context) error
 }
 
 // here is a restore in this process.

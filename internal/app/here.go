@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/config"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/vault"
@@ -45,7 +46,7 @@ func NewHere(c HereConfig) (*Here, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Here{app: &App{}, cfg: c}
+	h := &Here{app: &App{cfg: config.Config{WorkDir: c.WorkDir}}, cfg: c}
 	if h.app.vault, err = vault.New(vault.Config{ContainerURL: c.Container, Credential: cred}); err != nil {
 		return nil, err
 	}
@@ -85,12 +86,11 @@ func (h *Here) Plan(ctx context.Context, req bacvault.RestoreRequest) (RestorePl
 	if err != nil {
 		return RestorePlan{}, err
 	}
-	p, err := h.app.planRestore(ctx, anyDatabase, req)
+	p, err := h.app.planRestore(ctx, h.newRestore(), req)
 	if err != nil {
 		return p, err
 	}
-	p.Target.Server = h.target.name
-	p.lookAtTarget(ctx, h.target, req.TargetDatabase)
+	p.lookAtTarget(ctx, h.target)
 	p.lookAtDisk(h.cfg.WorkDir)
 	switch _, weakness, err := h.tool(ctx); {
 	case err != nil:
@@ -112,21 +112,23 @@ func (h *Here) Restore(ctx context.Context, req bacvault.RestoreRequest) (Restor
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	id := newRun()
-	r := &restore.Restore{
-		Server: restoreServer{h.target}, Vault: restoreVault{h.app}, State: &memory{marks: map[bacvault.Database]restore.Mark{}},
-		Protects: anyDatabase, Verify: verifyStored, Import: h.app.importArchive(h.target), WorkDir: h.cfg.WorkDir,
-		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: h.cfg.Report,
-	}
-	res, err := r.Run(ctx, req)
+	res, err := h.newRestore().Run(ctx, req)
 	if err != nil {
 		return res, err
 	}
-	res.Target.Server = h.target.name
 	if weakness != "" {
 		res.Findings = append(res.Findings, weakness)
 	}
 	return res, nil
+}
+
+// newRestore is the app's own run but for what is lost: the state container, and the list of protected databases. What has
+// a backup may be restored.
+func (h *Here) newRestore() *restore.Restore {
+	r := h.app.newRestore(h.target, newRun())
+	r.State, r.Report = &memory{marks: map[bacvault.Database]restore.Mark{}}, h.cfg.Report
+	r.Protects = func(string, string) bool { return true }
+	return r
 }
 
 // ready refuses in seconds what would otherwise fail after an hour of fetching.
@@ -164,9 +166,6 @@ func (h *Here) tool(ctx context.Context) (version, weakness string, err error) {
 	}
 	return version, weakness, nil
 }
-
-// anyDatabase: without app settings there is no list of protected databases. What has a backup may be restored.
-func anyDatabase(string, string) bool { return true }
 
 // memory is the state of a restore that has no state container: it ends with the process.
 type memory struct {

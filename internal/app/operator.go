@@ -101,10 +101,18 @@ func (a *App) Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot
 	return a.vault.Manifest(ctx, d, s)
 }
 
-// Restored reads what a restore request left beside its target's name; nil as long as it is not reconciled.
-func (a *App) Restored(ctx context.Context, target bacvault.Database, request string) (*RestoreResult, error) {
-	m, ok, err := restoreState{a}.Mark(ctx, target)
-	if err != nil || !ok || m.Request != request {
+// Restored reads what a restore request left beside its target's name; nil as long as it is not reconciled. The request is
+// one that RequestRestore gave back.
+func (a *App) Restored(ctx context.Context, sent bacvault.RestoreRequest) (*RestoreResult, error) {
+	srv, err := a.server(sent.Server)
+	if err != nil {
+		return nil, err
+	}
+	if sent, err = complete(sent); err != nil {
+		return nil, err
+	}
+	m, ok, err := restoreState{a}.Mark(ctx, bacvault.Database{Server: a.restoreTarget(srv).name, Name: sent.TargetDatabase})
+	if err != nil || !ok || m.Request != sent.ID {
 		return nil, err
 	}
 	return m.Result, nil

@@ -26,18 +26,22 @@ func (a *App) restoreWith(ctx context.Context, req bacvault.RestoreRequest, add 
 		return restore.Result{}, err
 	}
 	req.Server = srv.name // as it is configured: blob names tell cases apart, servers do not
-	target := a.restoreTarget(srv)
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
-	r := &restore.Restore{
-		Server: restoreServer{target}, Target: target.name, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
-		Import: a.importArchive(target), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, Fingerprint: azuresql.FingerprintMethod,
-		WorkDir: a.cfg.WorkDir, Pause: pauseToLook, FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
-	}
+	r := a.newRestore(a.restoreTarget(srv), id)
 	if add != nil {
 		add(r)
 	}
 	return r.Run(ctx, req)
+}
+
+// newRestore wires a run onto a server.
+func (a *App) newRestore(target *server, id string) *restore.Restore {
+	return &restore.Restore{
+		Server: restoreServer{target}, Target: target.name, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
+		Import: a.importArchive(target), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, Fingerprint: azuresql.FingerprintMethod,
+		WorkDir: a.cfg.WorkDir, Pause: pauseToLook, FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+	}
 }
 
 // pauseToLook is the wait between two looks for the database that an import makes.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,17 +60,12 @@ func (a *App) PlanRestore(ctx context.Context, req bacvault.RestoreRequest) (Res
 		return RestorePlan{}, err
 	}
 	req.Server = srv.name
-	p, err := a.planRestore(ctx, a.cfg.Protects, req)
+	target := a.restoreTarget(srv)
+	p, err := a.planRestore(ctx, a.newRestore(target, newRun()), req)
 	if err != nil {
 		return p, err
 	}
-	if p.ServiceObjective == "" {
-		p.ServiceObjective = a.cfg.ServiceObjective
-	}
-	if p.MaxSizeGB == 0 {
-		p.MaxSizeGB = a.cfg.MaxSizeGB
-	}
-	p.lookAtTarget(ctx, srv, req.TargetDatabase)
+	p.lookAtTarget(ctx, target)
 	return p, nil
 }
 
@@ -90,19 +86,17 @@ func complete(r bacvault.RestoreRequest) (bacvault.RestoreRequest, error) {
 var errPlanned = errors.New("the plan ends here")
 
 // planRestore lets the run itself choose, so that a plan can't choose another backup than the restore will.
-func (a *App) planRestore(ctx context.Context, protects func(server, database string) bool, req bacvault.RestoreRequest) (RestorePlan, error) {
-	seen := &seenVault{Vault: restoreVault{a}}
-	r := restore.Restore{
-		Vault: seen, State: noState{}, Protects: protects, Now: time.Now, NewRun: newRun, Report: func(bacvault.Progress) {},
-	}
+func (a *App) planRestore(ctx context.Context, r *restore.Restore, req bacvault.RestoreRequest) (RestorePlan, error) {
+	seen := &seenVault{Vault: r.Vault}
+	r.Vault, r.State, r.Report = seen, noState{}, func(bacvault.Progress) {}
 	_, err := r.Run(ctx, req)
 	if !errors.Is(err, errPlanned) {
 		return RestorePlan{}, errors.Join(err, ctx.Err())
 	}
 	p := RestorePlan{
 		Schema: RestorePlanSchema, Database: req.Database, Blob: seen.blob, Unmanifested: seen.manifest == nil,
-		Target:           bacvault.Database{Server: req.Server, Name: req.TargetDatabase},
-		ServiceObjective: req.ServiceObjective, Edition: req.Edition, MaxSizeGB: req.MaxSizeGB,
+		Target:           bacvault.Database{Server: r.Target, Name: req.TargetDatabase},
+		ServiceObjective: cmp.Or(req.ServiceObjective, r.ServiceObjective), Edition: req.Edition, MaxSizeGB: cmp.Or(req.MaxSizeGB, r.MaxSizeGB),
 	}
 	if m := seen.manifest; m != nil {
 		p.Blob, p.Slot, p.Consistency, p.Degraded, p.Source = m.Blob, &m.Slot, m.Consistency, m.Degraded, m.Source
@@ -139,8 +133,8 @@ func (a *App) proven(ctx context.Context, d bacvault.Database, blob string) (*ti
 }
 
 // lookAtTarget says whether the name is free.
-func (p *RestorePlan) lookAtTarget(ctx context.Context, srv *server, name string) {
-	info, taken, err := srv.sql.Exists(ctx, name)
+func (p *RestorePlan) lookAtTarget(ctx context.Context, srv *server) {
+	info, taken, err := srv.sql.Exists(ctx, p.Target.Name)
 	if err != nil {
 		p.Unread = append(p.Unread, "whether the target's name is free: "+err.Error())
 		return
@@ -149,7 +143,7 @@ func (p *RestorePlan) lookAtTarget(ctx context.Context, srv *server, name string
 	p.TargetFree = &free
 	if taken {
 		p.Obstacles = append(p.Obstacles, fmt.Sprintf("a database %s exists on %s since %s; a restore never writes into an existing one",
-			name, p.Target.Server, info.Created.UTC().Format("2006-01-02 15:04:05")))
+			p.Target.Name, p.Target.Server, info.Created.UTC().Format("2006-01-02 15:04:05")))
 	}
 }
 
