@@ -45,6 +45,7 @@ type operationOf struct {
 	begun    time.Time
 	code     string // it ends with this error once the database is no longer being copied
 	hangs    bool
+	ends     time.Time // of a slow one
 }
 
 const (
@@ -245,7 +246,7 @@ func (s *Server) getOperation(_ context.Context, c call) (int, any, error) {
 		return 0, nil, &blob.Refusal{Status: 404, Code: "OperationIdNotFound", Message: fmt.Sprintf("The operation with Id '%s' does not exist.", c.operation)}
 	}
 	if op.kind != databaseOperations {
-		return http.StatusOK, op.policyChange(c.operation), nil
+		return http.StatusOK, op.policyChange(c.operation, s.cfg.Clock.Now()), nil
 	}
 	d, there := s.cfg.Databases.Describe(op.database)
 	body := map[string]any{"name": c.operation, "startTime": op.begun, "status": "Succeeded"}
@@ -264,11 +265,11 @@ func (s *Server) getOperation(_ context.Context, c call) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// policyChange tells how a change of a policy ended; it was over when it was begun.
-func (op operationOf) policyChange(id string) map[string]any {
+// policyChange tells how a change of a policy ended; without a fault it was over when it was begun.
+func (op operationOf) policyChange(id string, now time.Time) map[string]any {
 	body := map[string]any{"name": id, "startTime": op.begun, "status": "Succeeded"}
 	switch {
-	case op.hangs:
+	case op.hangs, now.Before(op.ends):
 		body["status"] = "InProgress"
 	case op.code != "":
 		body["status"] = "Failed"

@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/storage/armstorage"
 	"github.com/bacvault/bacvault/standin/arm"
 	"github.com/bacvault/bacvault/standin/blob"
+	"github.com/bacvault/bacvault/standin/clock"
 	"github.com/bacvault/bacvault/standin/faults"
 	"github.com/bacvault/bacvault/standin/identity"
 	"github.com/bacvault/bacvault/standin/pki"
@@ -35,12 +36,13 @@ type plane struct {
 	ids      *identity.Server
 	policies *blob.Policies
 	faults   *faults.Plan
+	clock    *clock.Clock
 	http     *http.Client
 }
 
 func newPlane(t *testing.T, change ...func(*arm.Config)) *plane {
 	t.Helper()
-	p := &plane{t: t, policies: blob.NewPolicies(nil), faults: &faults.Plan{}}
+	p := &plane{t: t, policies: blob.NewPolicies(nil), faults: &faults.Plan{}, clock: &clock.Clock{}}
 	ca, err := pki.New(t.TempDir(), time.Now())
 	must(t, err)
 	tlsConfig, err := ca.ServerTLS()
@@ -50,7 +52,7 @@ func newPlane(t *testing.T, change ...func(*arm.Config)) *plane {
 	t.Cleanup(func() { must(t, p.ids.Close()) })
 	p.policies.Add(account, container, blob.ContainerLevel)
 	cfg := arm.Config{TLS: tlsConfig, Subscription: subscription, ResourceGroup: group, Accounts: []string{account},
-		Policies: p.policies, Faults: p.faults, Authenticate: p.ids.Authenticate, Allow: roles.Default().Allow, Log: t.Logf,
+		Policies: p.policies, Faults: p.faults, Clock: p.clock, Authenticate: p.ids.Authenticate, Allow: roles.Default().Allow, Log: t.Logf,
 		CreateContainer: func(_ context.Context, account, name string, kind blob.Kind) error {
 			p.policies.Add(account, name, kind)
 			return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bacvault/bacvault/standin/blob"
 )
@@ -41,7 +42,13 @@ func newRetention() Retention {
 	return Retention{RetentionDays: 7, DiffHours: 12, Weekly: "PT0S", Monthly: "PT0S", Yearly: "PT0S"}
 }
 
-var retentionFaults = []string{"fail-operation", "hang-operation"}
+var retentionFaults = []string{"fail-operation", "hang-operation", "slow-operation"}
+
+// lateRetention is a change that a slow operation makes when its time has come.
+type lateRetention struct {
+	at time.Time
+	to Retention
+}
 
 var retentionOperations = map[string]operation{
 	"GET " + shortTermPolicies: {databases + shortTermPolicies + "/read", "arm.retention", nil, (*Server).getShortTerm},
@@ -75,6 +82,10 @@ func (s *Server) retentionOf(database string) (Database, Retention, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if late, ok := s.late[d.ID]; ok && !s.cfg.Clock.Now().Before(late.at) {
+		s.retentions[d.ID] = late.to
+		delete(s.late, d.ID)
+	}
 	if r, ok := s.retentions[d.ID]; ok {
 		return d, r, nil
 	}
@@ -227,6 +238,11 @@ func (s *Server) putRetention(c call, d Database, r Retention, operations string
 	case "hang-operation":
 		op.hangs = true
 		s.keepRetention(d, r)
+	case "slow-operation":
+		op.ends = op.begun.Add(c.fault.Wait)
+		s.mu.Lock()
+		s.late[d.ID] = lateRetention{op.ends, r}
+		s.mu.Unlock()
 	default:
 		s.keepRetention(d, r)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -20,11 +21,12 @@ import (
 
 const promoter = roles.Promoter
 
-// newRetentions is a plane on which the promoter has the rights of a promotion, one of them taken where taken says so.
+// newRetentions is a plane on which the promoter has the rights of a promotion, and armsql's pollers may look; taken takes one.
 func newRetentions(t *testing.T, taken *string) (*plane, *logical) {
 	t.Helper()
 	return newDatabases(t, func(c *arm.Config) {
-		table := roles.Promotion(roles.Default(), promoter, server)
+		table := roles.Promotion(roles.Default(), promoter, server).
+			With(promoter, roles.ShortTermOperationRead, "*").With(promoter, roles.LongTermOperationRead, "*")
 		c.Allow = func(who, action, scope string) bool {
 			return (taken == nil || action != *taken) && table.Allow(who, action, scope)
 		}
@@ -245,6 +247,7 @@ func TestFaultsOfRetention(t *testing.T) {
 		faults.Fault{Op: "arm.retention.write", Nth: 3, Do: "status-after", Status: 500},
 		faults.Fault{Op: "arm.retention.write", Nth: 4, Do: "fail-operation", Code: "OperationTimedOut"},
 		faults.Fault{Op: "arm.retention.write", Nth: 5, Do: "hang-operation"},
+		faults.Fault{Op: "arm.retention.write", Nth: 6, Do: "slow-operation", Wait: time.Hour},
 		faults.Fault{Op: "arm.retention", Do: "status", Status: 429},
 	)
 	wantCode(t, p.putShort("Orders", short(10, 12)), 503, "ServerTimeout")
@@ -265,6 +268,18 @@ func TestFaultsOfRetention(t *testing.T) {
 			t.Fatalf("the hanging operation is done, or %v", err)
 		}
 	}
+	days(15)
+	op, err = p.shortTerm(promoter).BeginCreateOrUpdate(t.Context(), group, server, "Orders", armsql.ShortTermRetentionPolicyNameDefault, short(16, 12), nil)
+	must(t, err)
+	if _, err := op.Poll(t.Context()); err != nil || op.Done() {
+		t.Fatalf("the slow operation is done, or %v", err)
+	}
+	days(15)
+	p.clock.Advance(time.Hour)
+	if _, err := op.Poll(t.Context()); err != nil || !op.Done() {
+		t.Fatalf("the slow operation is not done, or %v", err)
+	}
+	days(16)
 	_, err = p.shortTerm(promoter).Get(t.Context(), group, server, "Orders", armsql.ShortTermRetentionPolicyNameDefault, nil)
 	wantCode(t, err, 429, "TooManyRequests")
 	if left := p.faults.Unfired(); len(left) > 0 {

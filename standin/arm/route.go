@@ -3,6 +3,7 @@ package arm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -144,4 +145,17 @@ func (s *Server) find(subscription, group, known, version string) error {
 // id is the resource id of what follows the subscription and group.
 func (s *Server) id(rest string) string {
 	return "/subscriptions/" + s.cfg.Subscription + "/resourceGroups/" + s.cfg.ResourceGroup + "/providers/Microsoft.Storage/storageAccounts/" + rest
+}
+
+// errCut ends a call whose answer shall never arrive.
+var errCut = errors.New("the connection is cut")
+
+// cut hangs up before the answer.
+func (s *Server) cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.cfg.Log("arm: cut: %v", err)
+		return
+	}
+	_ = conn.Close()
 }

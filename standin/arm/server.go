@@ -56,7 +56,7 @@ type Config struct {
 	// Faults knows the operations "arm.account", "arm.container", "arm.policy", "arm.database" (reads), "arm.database.write",
 	// "arm.database.delete", "arm.retention" (reads), "arm.retention.write" and "arm.operation": "status" and "status-after"
 	// (Status, Code, Wait as Retry-After), "stall" (Wait) and "cut" (the call took effect, and nobody is told). A write also
-	// "fail-operation" (the operation ends half-way with Code; of a retention it has no effect) and "hang-operation".
+	// "fail-operation" (the operation ends half-way with Code; of a retention it has no effect), "hang-operation", and a retention "slow-operation" (Wait).
 	Faults *faults.Plan
 	Log    func(format string, args ...any)
 }
@@ -75,6 +75,7 @@ type Server struct {
 	copies map[string]operationOf // the operations on databases, by id
 	// retentions are the policies that are no longer a new database's, by the database's identity.
 	retentions map[uint64]Retention
+	late       map[uint64]lateRetention
 }
 
 // Start listens and answers.
@@ -91,7 +92,7 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	s := &Server{cfg: cfg, served: make(chan struct{}), copies: map[string]operationOf{}, retentions: map[uint64]Retention{}}
+	s := &Server{cfg: cfg, served: make(chan struct{}), copies: map[string]operationOf{}, retentions: map[uint64]Retention{}, late: map[uint64]lateRetention{}}
 	var err error
 	if s.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen for management requests: %w", err)
@@ -190,19 +191,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		s.cfg.Log("arm: write an answer: %v", err)
 	}
-}
-
-// errCut ends a call whose answer shall never arrive.
-var errCut = errors.New("the connection is cut")
-
-// cut hangs up before the answer.
-func (s *Server) cut(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.cfg.Log("arm: cut: %v", err)
-		return
-	}
-	_ = conn.Close()
 }
 
 // answer goes the way that every call goes: who, what, whether they may, and whether it is there.

@@ -76,7 +76,7 @@ func TestPromotion(t *testing.T) {
 		{roles.DatabaseRead, "srv/Orders", true}, {roles.DatabaseWrite, "srv/Orders", false}, {roles.DatabaseDelete, "srv/Orders", false},
 		{roles.ShortTermRead, "srv/Orders", true}, {roles.ShortTermWrite, "srv/Orders", true},
 		{roles.LongTermRead, "srv/Orders", true}, {roles.LongTermWrite, "srv/Orders", true}, {roles.LongTermWrite, "srv2/Orders", false},
-		{roles.LongTermOperationRead, "uksouth", true}, {roles.ShortTermOperationRead, "uksouth", true}, {roles.OperationRead, "uksouth", false},
+		{roles.LongTermOperationRead, "uksouth", false}, {roles.ShortTermOperationRead, "uksouth", false}, {roles.OperationRead, "uksouth", false},
 		{roles.BlobRead, vault, true}, {roles.BlobAdd, vault, false}, {roles.BlobWrite, vault, false}, {roles.BlobDelete, vault, false},
 		{roles.PolicyRead, vault, false}, {roles.BlobRead, state, true}, {roles.BlobWrite, state, true}, {roles.BlobDelete, state, true},
 		{roles.BusReceive, "queues/restore-requests", false},
