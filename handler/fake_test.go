@@ -70,6 +70,11 @@ func (a *fakeApp) QueueBackups(_ context.Context, s bacvault.Slot, by string) ([
 	return []bacvault.BackupRequest{{}, {}}, a.call("queue", s.String())
 }
 
+func (a *fakeApp) QueueDrills(_ context.Context, s bacvault.Slot, choice, by string) ([]bacvault.RestoreRequest, error) {
+	a.queued, a.by = append(a.queued, s), by
+	return []bacvault.RestoreRequest{{}, {}}, a.call("queue", choice+" "+s.String())
+}
+
 func (a *fakeApp) Unprotected(context.Context) ([]bacvault.Database, error) {
 	return []bacvault.Database{{Server: "srv", Name: "forgotten"}}, a.call("unprotected", "")
 }

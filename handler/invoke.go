@@ -31,6 +31,7 @@ type application interface {
 	Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error)
 	Promote(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Promotion, error)
 	QueueBackups(ctx context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error)
+	QueueDrills(ctx context.Context, s bacvault.Slot, choice, by string) ([]bacvault.RestoreRequest, error)
 	Unprotected(ctx context.Context) ([]bacvault.Database, error)
 	CleanCopies(ctx context.Context) (dropped []string, err error)
 	Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event
@@ -63,6 +64,7 @@ func (h *handler) functions() map[string]func(context.Context, invocation) (answ
 		"nightly-backup": h.nightlyBackup,
 		"backup":         h.backup,
 		"restore":        h.restore,
+		"drill":          h.drill,
 		"status":         h.status,
 	}
 }

@@ -216,6 +216,7 @@ func TestFunctionsFolderMatchesTheRouteTable(t *testing.T) {
 		"nightly-backup": {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
 		"backup":         queue(bacvault.BackupQueue),
 		"restore":        queue(bacvault.RestoreQueue),
+		"drill":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
 		"status":         {{Type: "httpTrigger", Direction: "in", Name: "req"}, {Type: "http", Direction: "out", Name: "res"}},
 	}
 	got := map[string][]binding{}

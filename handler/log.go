@@ -108,6 +108,15 @@ func (l *logger) queued(s bacvault.Slot, n int, by string, err error) {
 	e.Info("backups queued")
 }
 
+func (l *logger) drillsQueued(s bacvault.Slot, choice string, n int, by string, err error) {
+	e := l.WithFields(logrus.Fields{fieldSlot: s.String(), "requests": n, "by": by, "backup": choice})
+	if err != nil {
+		e.WithError(err).Error("queueing the drills failed")
+		return
+	}
+	e.Info("drills queued")
+}
+
 func (l *logger) lockLost(queue, id string, err error) {
 	l.WithFields(logrus.Fields{"queue": queue, "message": id}).WithError(err).Warn("the message was no longer ours to settle; it comes again and is found done")
 }

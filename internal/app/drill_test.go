@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -145,5 +146,30 @@ func TestBlindVerificationIsToldByTheDrill(t *testing.T) {
 				t.Errorf("%v slip through, want %v", passed, c.passed)
 			}
 		})
+	}
+}
+
+// The handler must take what the timer sends, and the drill's database must have a name of its own for each firing.
+func TestDrillRequestsAreTakenAndNamedByTheirFiring(t *testing.T) {
+	s := bacvault.SlotAt(time.Date(2026, 11, 29, 6, 0, 0, 0, time.UTC))
+	seen := map[string]bool{}
+	for _, d := range []bacvault.Database{{Server: "srv", Name: "db"}, {Server: "srv", Name: strings.Repeat("x", 128)}} {
+		for _, slot := range []bacvault.Slot{s, s, bacvault.SlotAt(s.Time().AddDate(0, 0, 7))} {
+			for _, choice := range bacvault.Choices() {
+				sent := drillRequest(d, slot, choice, "timer")
+				b, err := json.Marshal(sent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := bacvault.ParseRestoreRequest(b, bacvault.Delivery{MessageID: "m", Enqueued: s.Time(), Count: 1})
+				if err != nil || got.ID != sent.ID || got.Kind != bacvault.KindDrill || got.Backup != choice || got.TargetDatabase != drill.Target(got) {
+					t.Fatalf("%s is read as %+v, %v", b, got, err)
+				}
+				seen[sent.MessageID()] = true
+			}
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("the messages are %v", seen)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
+	"github.com/bacvault/bacvault/internal/drill"
 	"github.com/google/uuid"
 )
 
@@ -76,11 +77,65 @@ func (a *App) QueueBackups(ctx context.Context, s bacvault.Slot, by string) (sen
 	return sent[:n], errors.Join(err, serr)
 }
 
+// QueueDrills sends one drill for each protected database that has backups, in batches. choice is the word that says which
+// backup. Like QueueBackups it gives those that were sent, also beside an error.
+func (a *App) QueueDrills(ctx context.Context, s bacvault.Slot, choice, by string) (sent []bacvault.RestoreRequest, err error) {
+	dbs, err := a.drillable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var messages []bus.Message
+	for _, d := range dbs {
+		req := drillRequest(d, s, choice, by)
+		body, err := json.Marshal(req)
+		if err != nil {
+			return nil, fmt.Errorf("encode the drill of %s: %w", d, err)
+		}
+		sent = append(sent, req)
+		messages = append(messages, bus.Message{ID: req.MessageID(), Body: body})
+	}
+	n, err := a.bus.SendAll(ctx, bacvault.RestoreQueue, messages)
+	return sent[:n], err
+}
+
+func drillRequest(d bacvault.Database, s bacvault.Slot, choice, by string) bacvault.RestoreRequest {
+	req := bacvault.RestoreRequest{
+		Envelope: bacvault.Envelope{Schema: bacvault.RestoreRequestSchema, ID: firingID("drill", d, s), Attempt: 1, RequestedBy: by},
+		Kind:     bacvault.KindDrill, Database: d, Backup: choice,
+	}
+	// Left to its default the target would be longer than a name may be where the database's is long itself.
+	req.TargetDatabase = drill.Target(req)
+	return req
+}
+
+// drillable lists the protected databases that have backups. The vault says which, not the servers: a drill must also come
+// where the source's server is gone.
+func (a *App) drillable(ctx context.Context) (out []bacvault.Database, err error) {
+	dbs, err := a.vault.Databases(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the databases that have backups: %w", err)
+	}
+	for _, d := range dbs {
+		if a.cfg.Protects(d.Server, d.Name) {
+			out = append(out, d)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errNothingToDrill
+	}
+	return out, nil
+}
+
+// errNothingToDrill is a drill that would have been silent.
+var errNothingToDrill = errors.New("the vault holds no backup of a protected database: there is nothing to drill")
+
 // slotRequestID is the same for every firing of one slot, so that a repeated firing is dropped by duplicate detection.
 // Names may be longer than a request id, so they are hashed.
-func slotRequestID(d bacvault.Database, s bacvault.Slot) string {
+func slotRequestID(d bacvault.Database, s bacvault.Slot) string { return firingID("nightly", d, s) }
+
+func firingID(kind string, d bacvault.Database, s bacvault.Slot) string {
 	sum := sha256.Sum256([]byte(d.String()))
-	return "nightly-" + s.Stamp() + "-" + hex.EncodeToString(sum[:6])
+	return kind + "-" + s.Stamp() + "-" + hex.EncodeToString(sum[:6])
 }
 
 // RequestBackup queues one backup that a person or a system asked for, and gives the request as it was sent.

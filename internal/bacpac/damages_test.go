@@ -225,9 +225,14 @@ func TestLastRowOfEachKindOfValue(t *testing.T) {
 	}
 }
 
-// A damaged copy is made of an archive whatever its writer: descriptors, zip64 fields, stored parts.
+// A damaged copy is made of an archive whatever its writer: descriptors, zip64 fields, stored parts, XML in another hand.
 func TestDamagesOfEachKindOfZip(t *testing.T) {
 	for name, edit := range map[string]func(*file){
+		"another XML writer": func(f *file) {
+			if f.name == "_rels/.rels" {
+				f.data = bytes.ReplaceAll(f.data, []byte(" />"), []byte("></Relationship>"))
+			}
+		},
 		"descriptors": func(f *file) { f.descriptor = 16 }, "zip64": func(f *file) { f.zip64 = true }, "stored": func(f *file) { f.stored = true },
 	} {
 		files := filesOf(made("dbo", "T", []column{{typ: "int", notNull: true}}, "aaaabbbb", "cccc"), made("dbo", "U", []column{{typ: "int"}}, "\xff"))

@@ -182,7 +182,7 @@ func archiveEnd(at, size, entries int64) []byte {
 }
 
 var (
-	relationshipTag    = regexp.MustCompile(`<Relationship\s[^>]*/>`)
+	relationshipTag    = regexp.MustCompile(`<Relationship\s[^>]*(?:/>|>\s*</Relationship>)`)
 	relationshipTarget = regexp.MustCompile(`\sTarget="/([^"]*)"`)
 )
 
