@@ -33,7 +33,7 @@ func TestSilentLossesOfImport(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	whole, _ := f.Inventory("target")
-	if whole.Objects["views"] != 2 || len(whole.Principals) != 1 || whole.UntrustedKeys != 0 || whole.DisabledIndexes != 0 {
+	if whole.Objects["views"] != 2 || len(whole.Principals) != 1 || whole.Compatibility != 150 || whole.UntrustedKeys != 0 || whole.DisabledIndexes != 0 {
 		t.Fatalf("an import without a loss: %+v", whole)
 	}
 	for _, tt := range []struct {
@@ -43,6 +43,7 @@ func TestSilentLossesOfImport(t *testing.T) {
 	}{
 		{map[string]any{"do": "lose-object", "object": "SqlView"}, "Import lose-object SqlView", func(i *sqlserver.Inventory) { i.Objects["views"]-- }},
 		{map[string]any{"do": "lose-object", "object": "SqlIndex"}, "Import lose-object SqlIndex", func(i *sqlserver.Inventory) { i.Objects["indexes"]-- }},
+		{map[string]any{"do": "lose-object", "object": "SqlDatabaseOptions"}, "Import lose-object SqlDatabaseOptions", func(i *sqlserver.Inventory) { i.Compatibility = 170 }},
 		{map[string]any{"do": "lose-principal"}, "Import lose-principal", func(i *sqlserver.Inventory) { i.Principals = nil }},
 		{map[string]any{"do": "leave-untrusted"}, "Import leave-untrusted", func(i *sqlserver.Inventory) { i.UntrustedKeys = 7 }},
 		{map[string]any{"do": "leave-indexes"}, "Import leave-indexes", func(i *sqlserver.Inventory) { i.UntrustedKeys, i.DisabledIndexes = 7, 15 }},
@@ -53,7 +54,7 @@ func TestSilentLossesOfImport(t *testing.T) {
 			if got.code != 0 || !strings.Contains(got.stdout, "Successfully imported database.") {
 				t.Errorf("%+v", got)
 			}
-			want := sqlserver.Inventory{Objects: map[string]int{}, Principals: whole.Principals}
+			want := sqlserver.Inventory{Objects: map[string]int{}, Principals: whole.Principals, Compatibility: whole.Compatibility}
 			for kind, n := range whole.Objects {
 				want.Objects[kind] = n
 			}

@@ -150,8 +150,9 @@ func (s *Server) SetGeoLinks(db string, n int) error {
 
 // Inventory is what the catalogue shows an administrator of a database, beside its tables' rows.
 type Inventory struct {
-	Objects    map[string]int // by the words of stmtObjects
-	Principals []string
+	Objects       map[string]int // by the words of stmtObjects
+	Principals    []string
+	Compatibility int
 	// What an import left behind.
 	DisabledIndexes, UntrustedKeys, UntrustedChecks int64
 }
@@ -164,7 +165,7 @@ func (s *Server) Inventory(db string) (Inventory, bool) {
 	if !ok {
 		return Inventory{}, false
 	}
-	i := Inventory{map[string]int{}, slices.SortedFunc(slices.Values(d.principals), compareNames),
+	i := Inventory{map[string]int{}, slices.SortedFunc(slices.Values(d.principals), compareNames), d.compatibility,
 		d.unfinished.disabledIndexes, d.unfinished.untrustedKeys, d.unfinished.untrustedChecks}
 	for element, n := range d.counted() {
 		if n > 0 {

@@ -2,6 +2,7 @@ package sqlserver
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,8 +135,13 @@ func (d *database) define(m bacpacfile.Model) error {
 	}
 	d.model = m.XML
 	d.policies = m.Objects["SecurityPolicy"]
-	if c := collationOf(m.XML); c != "" {
+	if c := optionOf(m.XML, "Collation"); c != "" {
 		d.collation = c
+	}
+	// "The compatibility level of the imported database is based on the compatibility level of your source database"
+	// (migration guide, SQL Server to Azure SQL Database); a level that is the default is not in the model.
+	if level, err := strconv.Atoi(optionOf(m.XML, "CompatibilityMode")); err == nil {
+		d.compatibility = level
 	}
 	return nil
 }
@@ -212,14 +218,14 @@ func wireColumns(t bacpacfile.Table) []tds.Column {
 	return cols
 }
 
-// collationOf finds the database's collation in a model.xml; empty if there is none.
-func collationOf(model []byte) string {
+// optionOf finds an option of the database in a model.xml; empty if there is none.
+func optionOf(model []byte, name string) string {
 	_, options, found := strings.Cut(string(model), `<Element Type="SqlDatabaseOptions"`)
 	if !found {
 		return ""
 	}
 	options, _, _ = strings.Cut(options, "</Element>")
-	_, value, found := strings.Cut(options, `<Property Name="Collation" Value="`)
+	_, value, found := strings.Cut(options, `<Property Name="`+name+`" Value="`)
 	if !found {
 		return ""
 	}

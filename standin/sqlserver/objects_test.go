@@ -62,6 +62,13 @@ func TestObjectsOfRealDatabases(t *testing.T) {
 			if file == "initech-desks" {
 				users = [][]string{{"Auth0HackUser"}}
 			}
+			level := map[string]string{"pubs": "140", "wingtip-contosoconcerthall": "140", "initech-desks": "150"}[file]
+			if level == "" {
+				level = "170" // the default is not in the model
+			}
+			if got, err := rows(t, s.open(t, admin, "master"), productStatements(t)["stmtDatabase"], sql.Named("name", "Shop")); err != nil || got[0][4] != level {
+				t.Errorf("compatibility level: %v, %v; want %s", got, err, level)
+			}
 			if got, err := rows(t, s.open(t, admin, "Shop"), productStatements(t)["stmtPrincipals"]); err != nil || !cmp.Equal(users, got) {
 				t.Errorf("principals: %v, %v", got, err)
 			}
