@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -12,54 +14,121 @@ import (
 // statusLimit bounds the reading of the model: the load balancer in front cuts a request at 230 s.
 const statusLimit = 30 * time.Second
 
-// Status reads the model. What can't be read is named in it.
+// Status reads the model: the watch's last snapshot, and the runs of this moment. The vault is listed only where the watch has not
+// looked yet. What can't be read is named in the model.
 func (a *App) Status(ctx context.Context) status.Model {
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	m := status.Model{
-		Schema: status.Schema, At: time.Now().UTC(), Version: a.opts.Version, Vault: a.cfg.VaultURL(),
-		Databases: []status.Database{}, Running: []bacvault.Progress{}, Overdue: []watch.Overdue{},
+	in := status.Input{Source: status.FromWatch, Silence: silence, RunLimit: a.cfg.RunTimeout, Version: a.opts.Version}
+	unread := func(what string, err error) { in.Unread = append(in.Unread, what+": "+err.Error()) }
+	var err error
+	if in.Running, in.Gone, err = a.runs(ctx); err != nil {
+		unread("the running runs", err)
 	}
-	unread := func(what string, err error) { m.Unread = append(m.Unread, what+": "+err.Error()) }
+	var found bool
+	if in.Snapshot, found, err = (watchState{a}).Load(ctx); err == nil && found && in.Snapshot.Schema != watch.SnapshotSchema {
+		err = fmt.Errorf("its schema is %q, not %q", in.Snapshot.Schema, watch.SnapshotSchema)
+	}
+	if err != nil {
+		unread("the watch's snapshot", err)
+	}
+	if err != nil || !found {
+		in.Source, in.Snapshot = status.Direct, a.lookDirectly(ctx)
+	}
+	in.Now = a.now()
+	return status.New(in)
+}
+
+// runs lists those that have not said that they are over, and which of them have lost their lease.
+func (a *App) runs(ctx context.Context) (running []bacvault.Progress, gone map[string]bool, err error) {
+	if running, err = a.state.Progress(ctx); err != nil || len(running) == 0 {
+		return running, nil, err
+	}
+	lost, err := a.state.Abandoned(ctx)
+	gone = map[string]bool{}
+	for _, l := range lost {
+		gone[l.Run] = true
+	}
+	return running, gone, err
+}
+
+// lookDirectly sees what one listing of each database shows: neither manifests nor drills, nor what only the watch knows.
+func (a *App) lookDirectly(ctx context.Context) watch.Snapshot {
+	s := watch.Snapshot{Schema: watch.SnapshotSchema, Version: a.opts.Version, Vault: a.cfg.VaultURL(), MaxBackupAge: a.cfg.MaxBackupAge}
+	unread := func(what string, err error) { s.Unread = append(s.Unread, what+": "+err.Error()) }
 	if p, err := a.gate.Observe(ctx); err != nil {
 		unread("the vault's immutability", err)
 	} else {
-		m.Posture = &p
-	}
-	if run, err := a.state.Progress(ctx); err != nil {
-		unread("the running runs", err)
-	} else if len(run) > 0 {
-		m.Running = run
+		s.Posture = &p
 	}
 	dbs, err := a.Protected(ctx)
 	if err != nil {
 		unread("the protected databases", err)
 	}
-	if m.Unprotected, err = a.Unprotected(ctx); err != nil {
+	forgotten, err := a.Unprotected(ctx)
+	if err != nil {
 		unread("the databases that are not protected", err)
 	}
+	s.At = a.now()
 	var newest []watch.Newest
 	for _, d := range dbs {
-		list, err := a.vault.Catalogue(ctx, d)
+		row, err := a.catalogued(ctx, d, s.At)
 		if err != nil {
 			unread("the backups of "+d.String(), err)
 			continue
 		}
-		row := status.Database{Database: d}
-		for _, e := range list {
-			if !e.HasManifest {
-				row.Orphans++
-				continue
-			}
-			row.Backups++
-			row.Bytes += e.Size
-			row.Newest = &e.Slot
+		n := watch.Newest{Database: d}
+		if row.Newest != nil {
+			n.Slot = &row.Newest.Slot
 		}
-		m.Databases = append(m.Databases, row)
-		newest = append(newest, watch.Newest{Database: d, Slot: row.Newest})
+		s.Databases, newest = append(s.Databases, row), append(newest, n)
 	}
-	if late := watch.Find(newest, a.cfg.MaxBackupAge, m.At); len(late) > 0 {
-		m.Overdue = late
+	for _, o := range watch.Find(newest, a.cfg.MaxBackupAge, s.At) {
+		s.Findings = append(s.Findings, overdueFinding(o, a.cfg.MaxBackupAge, s.At))
 	}
-	return m
+	for _, d := range forgotten {
+		s.Findings = append(s.Findings, bacvault.Finding{
+			ID: string(bacvault.FoundUnprotected) + ":" + d.String(), Kind: bacvault.FoundUnprotected, Severity: bacvault.Warning,
+			Server: d.Server, Database: d.Name, Subject: d.String(), Since: s.At, Detail: "The server has this database and nobody backs it up.",
+			Next: "Name it in SQL_DATABASE_NAME.",
+		})
+	}
+	return s
+}
+
+func overdueFinding(o watch.Overdue, limit time.Duration, now time.Time) bacvault.Finding {
+	f := bacvault.Finding{
+		ID: string(bacvault.FoundOverdueBackup) + ":" + o.String(), Kind: bacvault.FoundOverdueBackup, Severity: bacvault.Alarm,
+		Server: o.Server, Database: o.Name, Subject: o.String(), Since: now, Detail: "There is no backup at all.",
+		Next: "Look at the function backup's log and at dead letters, then run bacvault backup.",
+	}
+	if o.Newest != nil {
+		f.Detail, f.Since = fmt.Sprintf("The newest backup is of %s; the limit is %s.", o.Newest, limit), o.Newest.Time().Add(limit)
+	}
+	return f
+}
+
+// stripAge is how far back the strip of a direct look goes.
+const stripAge = 30 * 24 * time.Hour
+
+func (a *App) catalogued(ctx context.Context, d bacvault.Database, now time.Time) (watch.Database, error) {
+	list, err := a.vault.Catalogue(ctx, d)
+	if err != nil {
+		return watch.Database{}, err
+	}
+	row := watch.Database{Database: d}
+	for _, e := range list {
+		row.Bytes += e.Size
+		square := watch.Slot{Slot: e.Slot, State: watch.SlotOrphan, Size: e.Size}
+		if e.HasManifest {
+			row.Backups++
+			row.Newest = &watch.Backup{Slot: e.Slot, Blob: e.Blob, Size: e.Size}
+			square.State = watch.SlotTaken
+		} else {
+			row.Orphans++
+		}
+		row.Slots = append(row.Slots, square)
+	}
+	row.Slots = slices.DeleteFunc(row.Slots, func(s watch.Slot) bool { return now.Sub(s.Slot.Time()) > stripAge })
+	return row, nil
 }

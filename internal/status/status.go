@@ -1,33 +1,49 @@
-// Package status is the read model: what is protected, what runs, what is overdue; the page and its JSON show the same.
+// Package status is the read model: what is protected, what runs, what is wrong; the page, its JSON and its metrics show the same.
 package status
 
 import (
-	_ "embed"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"html/template"
-	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/watch"
 )
 
-// Schema names the JSON form.
+// Schema names the JSON form, which docs/status.v1.schema.json describes.
 const Schema = "bacvault.status.v1"
+
+// Source says who looked at the vault.
+type Source string
+
+// The sources: the watch's last look, or a shallow look of our own where the watch has not looked yet.
+const (
+	FromWatch Source = "watch"
+	Direct    Source = "direct"
+)
 
 // Model is the whole of it at one moment.
 type Model struct {
-	Schema    string              `json:"schema"`
-	At        time.Time           `json:"at"`
-	Version   string              `json:"version"`
-	Vault     string              `json:"vault"`
-	Posture   *bacvault.Posture   `json:"posture,omitempty"`
-	Databases []Database          `json:"databases"`
-	Running   []bacvault.Progress `json:"running"`
-	Overdue   []watch.Overdue     `json:"overdue"`
+	Schema string `json:"schema"`
+	// At is when the running runs were read, LookedAt when the vault was looked at; they differ where the watch looked.
+	At       time.Time `json:"at"`
+	LookedAt time.Time `json:"lookedAt"`
+	Source   Source    `json:"source"`
+	Version  string    `json:"version"`
+	Vault    string    `json:"vault"`
+	// MaxBackupAge and MaxProofAge are the limits that the look judged by, in nanoseconds; 0: none.
+	MaxBackupAge time.Duration      `json:"maxBackupAgeNs"`
+	MaxProofAge  time.Duration      `json:"maxProofAgeNs"`
+	Posture      *bacvault.Posture  `json:"posture,omitempty"`
+	Baseline     *bacvault.Posture  `json:"baseline,omitempty"`
+	Databases    []Database         `json:"databases"`
+	Running      []Run              `json:"running"`
+	Findings     []bacvault.Finding `json:"findings"`
+	Overdue      []watch.Overdue    `json:"overdue"`
 	// Unprotected are databases that a server has and SQL_DATABASE_NAME does not name.
 	Unprotected []bacvault.Database `json:"unprotected,omitempty"`
+	Probe       *watch.Probe        `json:"probe,omitempty"`
 	// Unread lists what could not be read: what is missing above may be there all the same.
 	Unread []string `json:"unread,omitempty"`
 }
@@ -35,64 +51,84 @@ type Model struct {
 // Database is one protected database.
 type Database struct {
 	bacvault.Database
-	Backups int            `json:"backups"`
-	Orphans int            `json:"orphans"`
-	Newest  *bacvault.Slot `json:"newest,omitempty"`
-	Bytes   int64          `json:"bytes"`
+	ID          string     `json:"id"` // what links call it: no name of a database stands in a URL
+	State       State      `json:"state"`
+	Backups     int        `json:"backups"`
+	Orphans     int        `json:"orphans"`
+	Bytes       int64      `json:"bytes"` // of all its archives
+	Newest      *Backup    `json:"newest,omitempty"`
+	NewestProof *Drill     `json:"newestProof,omitempty"`
+	LastDrill   *Drill     `json:"lastDrill,omitempty"`
+	Next        *time.Time `json:"next,omitempty"`
+	Slots       []Slot     `json:"slots"` // of the last 30 days, oldest first
 }
 
-// Verdict is one word for the whole: a status that could not be read is never "ok".
-func (m Model) Verdict() string {
-	switch {
-	case len(m.Unread) > 0 || len(m.Databases) == 0: // a status of nothing is no good news
-		return "unknown"
-	case len(m.Overdue) > 0:
-		return "overdue"
-	case m.Posture == nil || !m.Posture.Locked():
-		return "not locked"
-	}
-	return "ok"
+// State is how a database stands.
+type State string
+
+// The states, from worst to best.
+const (
+	StateOverdue  State = "overdue"
+	StateAlarm    State = "alarm"
+	StateUnknown  State = "unknown"
+	StateNone     State = "none" // no backup yet, and none is overdue
+	StateUnproven State = "unproven"
+	StateWarning  State = "warning"
+	StateTaken    State = "taken" // a backup in time; nobody looked whether it is proven
+	StateOK       State = "ok"    // a backup in time and a proof in time
+)
+
+var states = []State{StateOverdue, StateAlarm, StateUnknown, StateNone, StateUnproven, StateWarning, StateTaken, StateOK}
+
+// Backup is a database's newest backup.
+type Backup watch.Backup
+
+// String is its slot.
+func (b Backup) String() string { return b.Slot.String() }
+
+// Time is its slot's.
+func (b Backup) Time() time.Time { return b.Slot.Time() }
+
+// Slot is one square of the strip.
+type Slot struct {
+	Slot       bacvault.Slot   `json:"slot"`
+	State      watch.SlotState `json:"state"`
+	Size       int64           `json:"size,omitempty"` // bytes
+	Code       bacvault.Code   `json:"code,omitempty"`
+	Detail     string          `json:"detail,omitempty"`
+	RestoreSec float64         `json:"restoreSeconds,omitempty"`
+}
+
+// Drill is a proof in short; all of it lies beside the backup.
+type Drill struct {
+	Slot             bacvault.Slot `json:"slot"`
+	At               time.Time     `json:"at"`
+	Passed           bool          `json:"passed"`
+	RestoreSec       float64       `json:"restoreSeconds"` // from request to reconciled database
+	Tables           int           `json:"tables"`
+	Rows             int64         `json:"rows"`
+	Choice           string        `json:"choice,omitempty"`
+	Code             bacvault.Code `json:"code,omitempty"` // why it did not pass
+	Detail           string        `json:"detail,omitempty"`
+	NegativeTried    int           `json:"negativeTried,omitempty"`
+	NegativeDetected int           `json:"negativeDetected,omitempty"`
+}
+
+// Document is the JSON form.
+type Document struct {
+	Verdict  string `json:"verdict"`
+	Sentence string `json:"sentence"`
+	Model
 }
 
 // JSON is the model for machines.
 func (m Model) JSON() ([]byte, error) {
-	type plain Model // without the method set, so that Verdict can stand beside the fields
-	return json.MarshalIndent(struct {
-		Verdict string `json:"verdict"`
-		plain
-	}{m.Verdict(), plain(m)}, "", "  ")
+	headline, detail := m.Words()
+	return json.MarshalIndent(Document{m.Verdict(), headline + " " + detail, m}, "", "  ")
 }
 
-//go:embed page.html
-var page string
-
-// HTML is the model for people.
-func (m Model) HTML() ([]byte, error) {
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"age": func(t time.Time) string { return age(m.At.Sub(t)) },
-		"mib": func(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) },
-	}).Parse(page)
-	if err != nil {
-		return nil, fmt.Errorf("status page: %w", err)
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, m); err != nil {
-		return nil, fmt.Errorf("status page: %w", err)
-	}
-	return []byte(b.String()), nil
-}
-
-// age is a duration in the two largest units that say something.
-func age(d time.Duration) string {
-	switch {
-	case d < -time.Minute: // a slot that somebody asked for, not this night's
-		return "ahead"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd %dh", int(d.Hours())/24, int(d.Hours())%24)
+// id is short, and the same in every process.
+func id(d bacvault.Database) string {
+	sum := sha256.Sum256([]byte(d.String()))
+	return hex.EncodeToString(sum[:6])
 }

@@ -1,0 +1,100 @@
+package status
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/bacvault/bacvault/internal/watch"
+)
+
+// Filter chooses what the history shows. The zero Filter shows all of it.
+type Filter struct {
+	ID    string // of a database
+	State watch.SlotState
+	Days  int
+}
+
+// spans are the days that can be asked for.
+var spans = []int{1, 7, 30}
+
+// filter reads a query; what it does not know is as if it were not there.
+func (m Model) filter(q url.Values) (f Filter) {
+	if want := q.Get("db"); slices.ContainsFunc(m.Databases, func(d Database) bool { return d.ID == want }) {
+		f.ID = want
+	}
+	for _, kind := range slotStates {
+		if q.Get("state") == string(kind.State) {
+			f.State = kind.State
+		}
+	}
+	if n, err := strconv.Atoi(q.Get("days")); err == nil && slices.Contains(spans, n) {
+		f.Days = n
+	}
+	return f
+}
+
+// How many slots the page lists: a glance unless somebody asked.
+const (
+	historyGlance = 24
+	historyMost   = 200
+)
+
+// past is one line of the history.
+type past struct {
+	Slot
+	DB *Database
+	// Change is the size beside the database's median, in per cent, and Compared that there was one to compare with.
+	Change   int
+	Compared bool
+}
+
+// history lists the newest slots that pass the filter, and counts all that do.
+func (m Model) history(f Filter) (rows []past, total int) {
+	from := time.Time{}
+	if f.Days > 0 {
+		from = m.At.AddDate(0, 0, -f.Days)
+	}
+	for i := range m.Databases {
+		d := &m.Databases[i]
+		if f.ID != "" && f.ID != d.ID {
+			continue
+		}
+		for _, s := range d.Slots {
+			if (f.State == "" || f.State == s.State) && s.Slot.Time().After(from) {
+				rows = append(rows, past{Slot: s, DB: d})
+			}
+		}
+	}
+	total = len(rows)
+	slices.SortStableFunc(rows, func(a, b past) int { return b.Slot.Slot.Time().Compare(a.Slot.Slot.Time()) })
+	most := historyMost
+	if f == (Filter{}) {
+		most = historyGlance
+	}
+	rows = rows[:min(total, most)]
+	medians := map[*Database]int64{}
+	for i := range rows {
+		r := &rows[i]
+		med, known := medians[r.DB]
+		if !known {
+			med = median(sizes(r.DB.Slots))
+			medians[r.DB] = med
+		}
+		if med > 0 && r.Size > 0 {
+			r.Change, r.Compared = int((r.Size-med)*100/med), true
+		}
+	}
+	return rows, total
+}
+
+// median of nothing is 0.
+func median(v []int64) int64 {
+	if len(v) == 0 {
+		return 0
+	}
+	s := slices.Clone(v)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
