@@ -25,6 +25,8 @@ type made struct {
 	Path string `json:"path"`
 	Rows int64  `json:"rows"`
 	Raw  int64  `json:"raw"` // bytes of all parts, uncompressed
+	// Tables has the rows of each table, by its folder in the archive.
+	Tables map[string]int64 `json:"tables"`
 }
 
 // block is a table's real rows, again and again up to a part's size, deflated.
@@ -70,8 +72,9 @@ func makeArchive(path, source string, size int64, parts int) (m made, err error)
 		return m, err
 	}
 	m.Path = path
-	for _, n := range counts {
+	for folder, n := range counts {
 		m.Rows += n
+		m.Tables[folder] += n
 	}
 	return m, nil
 }
@@ -138,7 +141,7 @@ func (b *block) fill(size int64) error {
 
 // write goes through the zip once. Sizes and CRC are in the local headers, as exports have them.
 func write(out io.Writer, from *zip.ReadCloser, blocks []*block, parts int) (made, error) {
-	m, archive := made{}, zip.NewWriter(out)
+	m, archive := made{Tables: map[string]int64{}}, zip.NewWriter(out)
 	var rels strings.Builder
 	for i := range parts {
 		b := blocks[i%len(blocks)]
@@ -151,6 +154,7 @@ func write(out io.Writer, from *zip.ReadCloser, blocks []*block, parts int) (mad
 		fmt.Fprintf(&rels, `<Relationship Type="table=%s" Target="/%s" Id="Rt%d" /><Relationship Type="schema=%s" Target="/%s" Id="Rs%d" />`,
 			table, name, i, schema, name, i)
 		m.Rows, m.Raw = m.Rows+b.rows, m.Raw+int64(raw)
+		m.Tables[b.folder] += b.rows
 	}
 	for _, f := range from.File {
 		m.Raw += int64(f.UncompressedSize64)

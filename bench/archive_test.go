@@ -32,6 +32,11 @@ func TestMadeArchiveHoldsTheRowsThatItSays(t *testing.T) {
 	if got := report.Rows().Total(); got != m.Rows || got < 10_000 {
 		t.Errorf("the archive has %d rows, the maker says %d", got, m.Rows)
 	}
+	for table, n := range report.Rows() {
+		if got := m.Tables[table.Schema+"."+table.Name]; got != n {
+			t.Errorf("%s: the archive has %d rows, the maker says %d", table, n, got)
+		}
+	}
 	if m.Raw < 4<<20 || m.Raw > 8<<20 {
 		t.Errorf("%d bytes of parts were made, 4 MiB and the source's own were asked for", m.Raw)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 )
 
@@ -14,7 +15,13 @@ func kept(path string) (m made, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return m, err
 	}
-	return m, json.Unmarshal(raw, &m)
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return m, err
+	}
+	if m.Tables == nil {
+		return m, errors.New("made by an earlier build, which did not count each table")
+	}
+	return m, nil
 }
 
 func makeKept(path, source string, size int64, parts int) (made, error) {

@@ -33,6 +33,7 @@ type bench struct {
 	scratch                                string // gone with this run
 	size                                   int64
 	pairs                                  int
+	pace                                   float64 // of exports, MiB of rows a second
 	words                                  io.Writer
 }
 
@@ -52,7 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.IntVar(&b.pairs, "pairs", 6, "how often ours and each peer are measured in turn")
 	mib := flags.Int64("mib", 1024, "size of what is stored and of the rows that are verified")
 	large := flags.Int64("large-mib", 10240, "size of the rows of the largest archive that is verified")
-	whole := flags.Int64("backup-mib", 128, "size of the rows of the database of whole backups; the stand-in of SQL Server holds it in memory")
+	whole := flags.Int64("backup-mib", 1024, "size of the rows of the database of whole backups")
+	flags.Float64Var(&b.pace, "export-mib-s", 12, "MiB of rows a second at which whole backups are exported")
 	only := flags.String("only", "store,fetch,sink,verify,memory,both,handler,backup", "cases to measure")
 	if err := flags.Parse(args); err != nil {
 		return err
