@@ -38,7 +38,7 @@ func (a *App) Promote(ctx context.Context, req bacvault.RestoreRequest) (bacvaul
 	id := newRun()
 	defer a.report(bacvault.Progress{Run: id, Ended: true})
 	p := &promote.Promote{
-		Server: promoteServer{srv}, State: promoteState{a}, Protects: a.cfg.Protects, Patience: planePatience, Poll: planePoll,
+		Server: promoteServer{srv}, State: promoteState{a}, RestoresOn: a.restoreTarget(srv).name, Protects: a.cfg.Protects, Patience: planePatience, Poll: planePoll,
 		Now: time.Now, NewRun: func() string { return id }, Report: a.report,
 	}
 	if srv.plane != nil {

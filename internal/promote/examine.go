@@ -84,6 +84,10 @@ func (r *run) online(ctx context.Context, d bacvault.Database) (Database, error)
 	switch {
 	case err != nil:
 		return found, err
+	case !there && d == r.restored && r.RestoresOn != d.Server:
+		f := bacvault.Fail(bacvault.CodeSQLNotFound, "there is no database %s on server %s; restores are made on %s, and a rename does not leave its server", d.Name, d.Server, r.RestoresOn)
+		f.Next = "Restore to the live database's own server: leave BACVAULT_RESTORE_SERVER_NAME out."
+		return found, f
 	case !there:
 		return found, bacvault.Fail(bacvault.CodeSQLNotFound, "there is no database %s on server %s", d.Name, d.Server)
 	case found.Name != d.Name: // leases and marks tell cases apart, servers do not

@@ -95,7 +95,9 @@ type Promote struct {
 	// Policies is nil where the app was given no management plane for the server.
 	Policies Policies
 	State    State
-	Protects func(server, database string) bool
+	// RestoresOn is the server that restores are made on; a promotion can only rename on the live database's own.
+	RestoresOn string
+	Protects   func(server, database string) bool
 	// Patience is how long the management plane may take to show a rename, Poll the wait between two looks.
 	Patience, Poll time.Duration
 	Now            func() time.Time

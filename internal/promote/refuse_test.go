@@ -27,6 +27,7 @@ var unsafe = []struct {
 	{"no management plane", func(_ *world, s *side) { s.noPlane = true }, bacvault.CodePromoteFailed, bacvault.Refused, "BACVAULT_SQL_RESOURCE_GROUP is not set", "BACVAULT_SQL_RESOURCE_GROUP"},
 	{"no live database", func(w *world, _ *side) { delete(w.databases, w.live) }, bacvault.CodeSQLNotFound, bacvault.Refused, "no database a]b'c on", ""},
 	{"no restored database", func(w *world, _ *side) { delete(w.databases, w.restored) }, bacvault.CodeSQLNotFound, bacvault.Refused, "no database a]b'c_RESTORE on server srv", ""},
+	{"restored on another server", func(w *world, s *side) { delete(w.databases, w.restored); s.restoresOn = "elsewhere" }, bacvault.CodeSQLNotFound, bacvault.Refused, "restores are made on elsewhere", "BACVAULT_RESTORE_SERVER_NAME"},
 	{"still restoring", func(w *world, _ *side) { w.databases[w.restored].state = "RESTORING" }, bacvault.CodePromoteFailed, bacvault.Refused, "a]b'c_RESTORE is RESTORING", "online"},
 	{"live not online", func(w *world, _ *side) { w.databases[w.live].state = "SUSPECT" }, bacvault.CodePromoteFailed, bacvault.Refused, "a]b'c is SUSPECT", "online"},
 	{"spelled otherwise", func(w *world, _ *side) { w.databases[w.restored].name = "A]B'C_RESTORE" }, bacvault.CodePromoteFailed, bacvault.Refused, "is spelled A]B'C_RESTORE", "Spell"},

@@ -104,13 +104,14 @@ type side struct {
 	dead   bool
 	at     map[string]func() // what else happens at a call, before it
 
-	noPlane bool
-	stale   int // how many looks the management plane shows the other database
+	restoresOn string
+	noPlane    bool
+	stale      int // how many looks the management plane shows the other database
 }
 
 func newSide(w *world, action bacvault.PromoteAction, id string) *side {
 	return &side{
-		w: w, count: map[string]int{}, err: errNet, at: map[string]func(){},
+		w: w, count: map[string]int{}, err: errNet, restoresOn: "srv", at: map[string]func(){},
 		req: bacvault.RestoreRequest{
 			Envelope: bacvault.Envelope{Schema: bacvault.RestoreRequestSchema, ID: id, Attempt: 1}, Kind: bacvault.KindPromote, Action: action,
 			Database: bacvault.Database{Server: "srv", Name: w.live}, TargetDatabase: w.restored,
@@ -148,7 +149,7 @@ func (s *side) call(name string, effect func() error) error {
 
 func (s *side) run(ctx context.Context) (bacvault.Promotion, error) {
 	p := &promote.Promote{
-		Server: s, Policies: s, State: s, Protects: func(server, name string) bool { return server == "srv" && name == s.w.live },
+		Server: s, Policies: s, State: s, RestoresOn: s.restoresOn, Protects: func(server, name string) bool { return server == "srv" && name == s.w.live },
 		Poll: time.Millisecond, Patience: 5 * time.Second, NewRun: func() string { return "run1" },
 		Now:    func() time.Time { s.w.now = s.w.now.Add(time.Second); return s.w.now },
 		Report: func(p bacvault.Progress) { s.notes = append(s.notes, p) },
@@ -266,52 +267,4 @@ func (s *side) SetRetention(_ context.Context, name string, r bacvault.Retention
 		}
 		return err
 	})
-}
-
-type lease struct{ s *side }
-
-func (s *side) Acquire(ctx context.Context, live, restored bacvault.Database, run, request string) (out context.Context, l promote.Lease, by string, err error) {
-	err = s.call("acquire", func() error {
-		if by = s.w.held; by != "" {
-			return nil
-		}
-		s.w.held, l = run+" "+request+" "+live.Name+" "+restored.Name, lease{s}
-		return nil
-	})
-	return ctx, l, by, err
-}
-
-func (l lease) Held(context.Context) error { return l.s.call("held", func() error { return nil }) }
-
-func (l lease) Release(context.Context) error {
-	return l.s.call("release", func() error { l.s.w.held = ""; return nil })
-}
-
-func (s *side) SaveRecord(_ context.Context, live bacvault.Database, r promote.Record) error {
-	return s.call("saveRecord", func() error {
-		b, err := json.Marshal(r)
-		s.w.records[live.Name] = b
-		return err
-	})
-}
-
-func (s *side) Record(_ context.Context, live bacvault.Database) (r promote.Record, ok bool, err error) {
-	err = s.call("record", func() error {
-		var b []byte
-		if b, ok = s.w.records[live.Name]; ok {
-			return json.Unmarshal(b, &r)
-		}
-		return nil
-	})
-	return r, ok, err
-}
-
-func (s *side) Reconciliation(context.Context, bacvault.Database) (rc promote.Reconciliation, ok bool, err error) {
-	err = s.call("reconciliation", func() error {
-		if ok = s.w.proof != nil; ok {
-			rc = *s.w.proof
-		}
-		return nil
-	})
-	return rc, ok, err
 }
