@@ -31,6 +31,7 @@ type fake struct {
 	proof    func(look int) (*bacvault.Proof, error)
 	promote  func(bacvault.RestoreRequest) (bacvault.Promotion, error)
 	closed   int
+	report   bacvault.Report
 }
 
 func (f *fake) Status(context.Context) app.StatusModel { return f.model }
@@ -90,6 +91,8 @@ func (f *fake) DrillProof(context.Context, bacvault.Database, string, time.Time)
 
 func (f *fake) Promote(_ context.Context, r bacvault.RestoreRequest) (bacvault.Promotion, error) {
 	f.promoted = append(f.promoted, r)
+	f.report(bacvault.Progress{Stage: bacvault.StageAdmit})
+	f.report(bacvault.Progress{Stage: bacvault.StageAdmit, Done: true, Elapsed: time.Second})
 	return f.promote(r)
 }
 
@@ -136,7 +139,12 @@ func desk(environ []string, a operator, args ...string) (*cli, *bytes.Buffer, *b
 		open: openApp, openHere: func(app.HereConfig) (here, error) { return nil, errors.New("no restore here was expected") },
 	}
 	if a != nil {
-		c.open = func([]string) (operator, error) { return a, nil }
+		c.open = func(_ []string, report bacvault.Report) (operator, error) {
+			if f, ok := a.(*fake); ok {
+				f.report = report
+			}
+			return a, nil
+		}
 	}
 	return c, &out, &words
 }

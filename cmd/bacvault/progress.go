@@ -144,3 +144,32 @@ func (p *progress) close() {
 	defer p.mu.Unlock()
 	p.clear()
 }
+
+// watched is progress that is shown from a certain moment on: a question must not be written over.
+type watched struct {
+	mu   sync.Mutex
+	show *progress
+}
+
+func (w *watched) begin(c *cli) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.show = c.watch()
+}
+
+func (w *watched) take(x bacvault.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.show != nil {
+		w.show.take(x)
+	}
+}
+
+func (w *watched) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.show != nil {
+		w.show.close()
+		w.show = nil
+	}
+}

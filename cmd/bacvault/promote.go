@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/spf13/cobra"
@@ -50,7 +51,9 @@ func (c *cli) promotion(action bacvault.PromoteAction, short string) *cobra.Comm
 				Kind: bacvault.KindPromote, Action: action, Envelope: p.envelope(), Database: p.source(p.server), TargetDatabase: p.restored,
 				ServiceObjective: p.objective, Force: p.force,
 			}
-			return c.with(ctx, func(a operator) error { return c.promote(ctx, a, r, p) })
+			var show watched
+			defer show.end()
+			return c.showing(ctx, show.take, func(a operator) error { return c.promote(ctx, a, r, p, &show) })
 		}),
 	}
 	p.flags(cmd, "the live database, by the name that applications use")
@@ -66,7 +69,7 @@ func (c *cli) promotion(action bacvault.PromoteAction, short string) *cobra.Comm
 	return cmd
 }
 
-func (c *cli) promote(ctx context.Context, a operator, r bacvault.RestoreRequest, p promoting) error {
+func (c *cli) promote(ctx context.Context, a operator, r bacvault.RestoreRequest, p promoting, show *watched) error {
 	if r.Action != bacvault.PromotePlan && !p.yes {
 		if err := c.confirm(ctx, a, r, p.queue); err != nil {
 			return err
@@ -79,7 +82,9 @@ func (c *cli) promote(ctx context.Context, a operator, r bacvault.RestoreRequest
 		}
 		return c.printSent(sent, bacvault.RestoreQueue, sent.Envelope, sent.Database)
 	}
+	show.begin(c)
 	done, err := a.Promote(ctx, r)
+	show.end()
 	if len(done.Steps) > 0 || err == nil { // a promotion that broke off has steps that were done
 		if perr := c.print(done, func(w io.Writer) { printPromotion(w, done, err == nil) }); perr != nil {
 			return perr
@@ -100,7 +105,11 @@ func (c *cli) confirm(ctx context.Context, a operator, r bacvault.RestoreRequest
 		if err != nil {
 			return err
 		}
-		printSteps(c.stderr, p)
+		w := tabwriter.NewWriter(c.stderr, 0, 4, 2, ' ', 0)
+		printSteps(w, p)
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(c.stderr, "This will %s the promotion of %s. Type the database's name to go on: ", r.Action, r.Name)
 	answer := make(chan string, 1)
@@ -120,14 +129,6 @@ func (c *cli) confirm(ctx context.Context, a operator, r bacvault.RestoreRequest
 }
 
 func printSteps(w io.Writer, p bacvault.Promotion) {
-	fmt.Fprintf(w, "live %s, restored %s, the former live one kept as %s, on %s\n", p.Live, p.Restored, p.Old, p.Server)
-	for _, s := range p.Steps {
-		fmt.Fprintf(w, "  %s: now %s, wanted %s, done: %s\n", s.Step, s.Now, s.Want, yes(s.Done))
-	}
-	listed(w, "finding", p.Findings)
-}
-
-func printPromotion(w io.Writer, p bacvault.Promotion, ok bool) {
 	fmt.Fprintf(w, "live %s, restored %s, the former live one kept as %s, on %s\n\n", p.Live, p.Restored, p.Old, p.Server)
 	fmt.Fprintln(w, "STEP\tNOW\tWANTED\tDONE")
 	for _, s := range p.Steps {
@@ -138,6 +139,10 @@ func printPromotion(w io.Writer, p bacvault.Promotion, ok bool) {
 		fmt.Fprintln(w, "forced:", p.Forced)
 	}
 	listed(w, "finding", p.Findings)
+}
+
+func printPromotion(w io.Writer, p bacvault.Promotion, ok bool) {
+	printSteps(w, p)
 	fmt.Fprintln(w, "next:", nextStep(p, ok))
 }
 

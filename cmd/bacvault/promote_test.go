@@ -29,6 +29,9 @@ func TestPromotionIsPlannedWithoutAQuestion(t *testing.T) {
 	if missing := lacks(got.out, "STEP", "rename-live", "db_old_1", "next: bacvault promote apply"); got.code != exitOK || missing != nil {
 		t.Errorf("lacks %v: %+v", missing, got)
 	}
+	if strings.Count(got.words, "admit done in 1s") != 1 {
+		t.Errorf("progress: %q", got.words)
+	}
 	if r := f.promoted[0]; r.Kind != bacvault.KindPromote || r.Action != bacvault.PromotePlan || r.TargetDatabase != "db_X" || r.ServiceObjective != "S9" {
 		t.Errorf("%+v", r)
 	}

@@ -108,6 +108,9 @@ func (c *cli) printRestored(res app.RestoreResult) error {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Table, count(t.Source), count(t.Archive), count(t.Restored))
 		}
 		fmt.Fprintln(w)
+		for _, o := range res.Objects {
+			fmt.Fprintf(w, "%s:\t%d in the archive, %d restored\n", o.Kind, o.Archive, o.Restored)
+		}
 		if res.Unmanifested {
 			fmt.Fprintln(w, "finding:\tthe file has no manifest: its rows were compared with the archive only")
 		}

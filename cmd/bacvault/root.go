@@ -22,7 +22,7 @@ type cli struct {
 	// inTTY, outTTY and errTTY say that a person is at the other end.
 	inTTY, outTTY, errTTY bool
 	// open and openHere wire the product; tests put their own in.
-	open     func(environ []string) (operator, error)
+	open     func(environ []string, report bacvault.Report) (operator, error)
 	openHere func(app.HereConfig) (here, error)
 	// poll lies between two looks at a run of somebody else's.
 	poll time.Duration
@@ -61,12 +61,12 @@ func newCLI(args, environ []string, stdin *os.File, stdout, stderr *os.File) *cl
 	}
 }
 
-func openApp(environ []string) (operator, error) {
+func openApp(environ []string, report bacvault.Report) (operator, error) {
 	c, err := config.Load(environ)
 	if err != nil {
 		return nil, err
 	}
-	return app.New(c, app.Options{Version: version(), Environ: environ, Operator: true})
+	return app.New(c, app.Options{Version: version(), Environ: environ, Report: report, Operator: true})
 }
 
 // closeLimit bounds the good-bye to Service Bus.
@@ -74,7 +74,12 @@ const closeLimit = 5 * time.Second
 
 // with opens the product for one command.
 func (c *cli) with(ctx context.Context, do func(operator) error) error {
-	a, err := c.open(c.environ)
+	return c.showing(ctx, nil, do)
+}
+
+// showing is for a command that does its work in this process.
+func (c *cli) showing(ctx context.Context, report bacvault.Report, do func(operator) error) error {
+	a, err := c.open(c.environ, report)
 	if err != nil {
 		return err
 	}
