@@ -1,0 +1,52 @@
+package status_test
+
+import (
+	"encoding/json"
+	"runtime"
+	"testing"
+
+	"github.com/bacvault/bacvault/internal/status"
+	"github.com/bacvault/bacvault/internal/watch"
+)
+
+// stored is the snapshot of a thousand databases as it lies in the state container.
+func stored(t testing.TB) []byte {
+	t.Helper()
+	b, err := json.Marshal(many(1000).Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// view is one page view, from the bytes of the snapshot to those of the page.
+func view(t testing.TB, b []byte) int {
+	t.Helper()
+	in := good()
+	in.Snapshot = watch.Snapshot{}
+	if err := json.Unmarshal(b, &in.Snapshot); err != nil {
+		t.Fatal(err)
+	}
+	return len(html(t, status.New(in)))
+}
+
+// BenchmarkPage is a view of a thousand databases with 30 slots each; the aim is 200 ms.
+func BenchmarkPage(b *testing.B) {
+	raw := stored(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		view(b, raw)
+	}
+}
+
+// What one view allocates in all bounds what it can ever hold at a time. The aim is 100 MiB.
+func TestPageOfAThousandDatabasesAllocatesLittle(t *testing.T) {
+	raw := stored(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	size := view(t, raw)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 100<<20 {
+		t.Errorf("a page of %d bytes took %d MiB", size, got>>20)
+	}
+}
