@@ -12,7 +12,7 @@ type Proof struct {
 	Database
 	Slot Slot   `json:"slot"`
 	Blob string `json:"blob"`
-	// Choice says how the backup came to be drilled: newest, oldest, random, or a word of the request.
+	// Choice is how the request chose the backup: a word of Choices, or at, slot or blob.
 	Choice     string       `json:"choice,omitempty"`
 	Passed     bool         `json:"passed"`
 	At         time.Time    `json:"at"`
