@@ -19,12 +19,19 @@ var slotStates = []struct {
 	shape func(b *strings.Builder, x int)
 }{
 	{watch.SlotFailed, "failed", func(b *strings.Builder, x int) {
-		fmt.Fprintf(b, "M%d 0l3 3 3-3 1.5 1.5-3 3 3 3-1.5 1.5-3-3-3 3-1.5-1.5 3-3-3-3z", x+1)
+		move(b, x+1, " 0l3 3 3-3 1.5 1.5-3 3 3 3-1.5 1.5-3-3-3 3-1.5-1.5 3-3-3-3z")
 	}},
-	{watch.SlotMissed, "missed", func(b *strings.Builder, x int) { fmt.Fprintf(b, "M%d 6.5h8v2.5h-8z", x) }},
-	{watch.SlotOrphan, "orphan", func(b *strings.Builder, x int) { fmt.Fprintf(b, "M%d 9l4-9 4 9z", x) }},
-	{watch.SlotTaken, "taken", func(b *strings.Builder, x int) { fmt.Fprintf(b, "M%d 0h8v9h-8zM%d 2v5h4v-5z", x, x+2) }},
-	{watch.SlotProven, "proven", func(b *strings.Builder, x int) { fmt.Fprintf(b, "M%d 0h8v9h-8z", x) }},
+	{watch.SlotMissed, "missed", func(b *strings.Builder, x int) { move(b, x, " 6.5h8v2.5h-8z") }},
+	{watch.SlotOrphan, "orphan", func(b *strings.Builder, x int) { move(b, x, " 9l4-9 4 9z") }},
+	{watch.SlotTaken, "taken", func(b *strings.Builder, x int) { move(b, x, " 0h8v9h-8z"); move(b, x+2, " 2v5h4v-5z") }},
+	{watch.SlotProven, "proven", func(b *strings.Builder, x int) { move(b, x, " 0h8v9h-8z") }},
+}
+
+// move begins a shape at x.
+func move(b *strings.Builder, x int, shape string) {
+	b.WriteByte('M')
+	b.WriteString(strconv.Itoa(x))
+	b.WriteString(shape)
 }
 
 // most is how many squares a strip holds; a month of nights and as many ad hoc slots again stay readable.
@@ -65,14 +72,16 @@ func stripWords(slots []Slot) string {
 		for _, s := range slots {
 			if s.State == kind.State {
 				n++
-				when = append(when, s.Slot.Time().Format("01-02"))
+				if kind.State != watch.SlotProven && kind.State != watch.SlotTaken {
+					when = append(when, s.Slot.Time().Format("01-02"))
+				}
 			}
 		}
 		if n == 0 {
 			continue
 		}
 		p := strconv.Itoa(n) + " " + kind.Label
-		if kind.State != watch.SlotProven && kind.State != watch.SlotTaken {
+		if len(when) > 0 {
 			p += " (" + strings.Join(when[max(0, n-named):], ", ") + ")"
 		}
 		parts = append(parts, p)
@@ -118,7 +127,10 @@ func spark(slots []Slot) template.HTML {
 	mid := float64(hi+lo) / 2
 	for i, v := range all {
 		y := height/2 - (float64(v)-mid)/span*height
-		fmt.Fprintf(&b, "%c%s %s", "ML"[min(i, 1)], short(float64(i)*width/float64(len(all)-1)), short(y))
+		b.WriteByte("ML"[min(i, 1)])
+		b.WriteString(short(float64(i) * width / float64(len(all)-1)))
+		b.WriteByte(' ')
+		b.WriteString(short(y))
 	}
 	b.WriteString(`"/></svg>`)
 	return template.HTML(b.String())

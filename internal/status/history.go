@@ -56,24 +56,32 @@ func (m Model) history(f Filter) (rows []past, total int) {
 	if f.Days > 0 {
 		from = m.At.AddDate(0, 0, -f.Days)
 	}
+	// Pointers, for a month of a thousand databases is 30,000 slots, of which few are shown.
+	type square struct {
+		db   *Database
+		slot *Slot
+	}
+	var all []square
 	for i := range m.Databases {
 		d := &m.Databases[i]
 		if f.ID != "" && f.ID != d.ID {
 			continue
 		}
-		for _, s := range d.Slots {
-			if (f.State == "" || f.State == s.State) && s.Slot.Time().After(from) {
-				rows = append(rows, past{Slot: s, DB: d})
+		for j := range d.Slots {
+			if s := &d.Slots[j]; (f.State == "" || f.State == s.State) && s.Slot.Time().After(from) {
+				all = append(all, square{d, s})
 			}
 		}
 	}
-	total = len(rows)
-	slices.SortStableFunc(rows, func(a, b past) int { return b.Slot.Slot.Time().Compare(a.Slot.Slot.Time()) })
+	total = len(all)
+	slices.SortStableFunc(all, func(a, b square) int { return b.slot.Slot.Time().Compare(a.slot.Slot.Time()) })
 	most := historyMost
 	if f == (Filter{}) {
 		most = historyGlance
 	}
-	rows = rows[:min(total, most)]
+	for _, s := range all[:min(total, most)] {
+		rows = append(rows, past{Slot: *s.slot, DB: s.db})
+	}
 	medians := map[*Database]int64{}
 	for i := range rows {
 		r := &rows[i]
