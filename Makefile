@@ -3,9 +3,10 @@ GO      ?= go
 BACPAC  ?= testdata/bacpacs/adventureworkslt-2025.bacpac
 FUZZ    ?= 10s
 AZURITE := standin/azurite/node_modules/.package-lock.json
+PAGE    := e2e/page/node_modules/.package-lock.json
 AZCOPY  := bench/azcopy/node_modules/.package-lock.json
 
-.PHONY: demo up test soak bench build package clean lint fuzz
+.PHONY: demo up test chromium soak bench build package clean lint fuzz
 
 # One backup and one restore of BACPAC against a local Azure; ends 0 only if all of it held.
 demo: build
@@ -15,7 +16,7 @@ demo: build
 up: build
 	@exec .build/standin up --bacpac '$(BACPAC)'
 
-test: $(AZURITE) lint
+test: $(AZURITE) $(PAGE) chromium lint
 	$(GO) test -race -shuffle=on -parallel 4 ./...
 
 lint:
@@ -36,6 +37,16 @@ package:
 $(AZURITE): standin/azurite/package-lock.json
 	cd standin/azurite && npm ci --no-audit --no-fund
 	@touch $@
+
+$(PAGE): e2e/page/package-lock.json
+	cd e2e/page && npm ci --no-audit --no-fund
+	@touch $@
+
+# The status page is tested in a real browser. Without one the test fails; it is never skipped.
+chromium:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -q -y --no-install-recommends chromium fonts-dejavu-core; } || \
+	  { echo 'There is no Chromium, and it could not be installed: apt-get install chromium'; exit 1; }
 
 # What takes longer than a test should: sweeps that kill the handler at every stage, fuzzing, large archives.
 soak: $(AZURITE) fuzz
