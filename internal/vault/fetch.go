@@ -18,6 +18,9 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
+// mostRanges bounds the ranges in flight: each shares the same wire and disk, and eight took longer than four.
+const mostRanges = 4
+
 // Fetch reads a blob of exactly size bytes into f by parallel ranges of one version (ETag), and gives the SHA-256 of what
 // came, in lower-case hex: comparing it with the manifest's is for the caller. It takes the file's whole room first, so that a
 // full disk is told before anything comes (preflight.disk). A passing fault stops nothing that has landed: only what is missing
@@ -59,6 +62,7 @@ func (v *Vault) fetch(ctx context.Context, doing, name string, size int64, into 
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", doing, name, err)
 	}
+	workers = min(workers, mostRanges)
 	w, err := into()
 	if err != nil {
 		return "", unwritten(name, err)
