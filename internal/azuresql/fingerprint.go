@@ -75,6 +75,8 @@ func (s *Server) unprinted(ctx context.Context, db string) (of map[bacvault.Tabl
 			}
 			u := of[t]
 			switch {
+			case generated < 0:
+				u.whole = "column " + column + " is computed and not deterministic"
 			case generated != 0:
 				u.whole = "column " + column + " is generated anew by an import"
 			case base == "timestamp":

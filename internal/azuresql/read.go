@@ -41,10 +41,19 @@ func (s *Server) read(ctx context.Context, db, what string, timeout time.Duratio
 		if ctx.Err() != nil || attempt >= limit || !passing(err) {
 			return s.explain(ctx, db, failure(ctx, what, err), err)
 		}
+		if lost(err) { // a failover or a rename cuts them all: each of the others would cost a try of its own
+			dropIdle(p, s.cfg.Connections)
+		}
 		if err := s.backoff(ctx, attempt, err); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
+}
+
+// dropIdle closes a pool's idle connections; those that work go on.
+func dropIdle(p *sql.DB, keep int) {
+	p.SetMaxIdleConns(-1)
+	p.SetMaxIdleConns(keep)
 }
 
 // bounded gives one try its limits: a connection, then the statement.

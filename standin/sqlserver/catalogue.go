@@ -36,7 +36,7 @@ type SpecialColumn struct {
 	Schema, Table, Name, Type, Base    string
 	OwnCLR, Filestream, Hidden, Sparse bool
 	Encrypted                          bool // Always Encrypted
-	Generated                          int  // generated_always_type
+	Generated                          int  // generated_always_type; -1 is a computed column that is not deterministic
 }
 
 // Reference is a row of sys.sql_expression_dependencies.
@@ -222,7 +222,7 @@ func (s *session) references(ctx context.Context, c call) error {
 // unprinted lists the columns of the model that BINARY_CHECKSUM ignores and those that an import makes anew, then the
 // special ones.
 func (s *session) unprinted(ctx context.Context, c call) error {
-	return s.listed(ctx, c, append(names(5), number("", "tinyint")), func(d *database) (rows [][]any) {
+	return s.listed(ctx, c, append(names(5), number("", "int")), func(d *database) (rows [][]any) {
 		for _, t := range d.tables {
 			for _, col := range t.Columns {
 				base := col.Type
