@@ -313,7 +313,7 @@ func TestEventsPageListsEveryTypeAndField(t *testing.T) {
 // used says whether the handler or the composition names a constant of the vocabulary.
 func used(t *testing.T, name string) bool {
 	t.Helper()
-	for _, dir := range []string{"handler", "internal/app"} {
+	for _, dir := range []string{"handler", "internal/app", "internal/watch"} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)

@@ -18,6 +18,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/restore"
+	"github.com/bacvault/bacvault/internal/watch"
 )
 
 const lockToken = "4e773554-f6b7-4ea2-b07d-4c5fd5aba741"
@@ -77,6 +78,12 @@ func (a *fakeApp) QueueDrills(_ context.Context, s bacvault.Slot, choice, by str
 
 func (a *fakeApp) Unprotected(context.Context) ([]bacvault.Database, error) {
 	return []bacvault.Database{{Server: "srv", Name: "forgotten"}}, a.call("unprotected", "")
+}
+
+func (a *fakeApp) ProbeDaily(context.Context) (bool, error) { return true, a.call("probe", "") }
+
+func (a *fakeApp) Look(context.Context) (watch.Snapshot, error) {
+	return watch.Snapshot{Databases: make([]watch.Database, 2), Findings: []bacvault.Finding{{ID: "backup.overdue:srv/db", Detail: "too old"}}}, a.call("look", "")
 }
 
 func (a *fakeApp) CleanCopies(context.Context) ([]string, error) {

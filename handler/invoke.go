@@ -15,6 +15,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/restore"
+	"github.com/bacvault/bacvault/internal/watch"
 )
 
 // The Functions protocol never leaves this file. It is that of host version 4: one POST /<function> for each
@@ -33,6 +34,8 @@ type application interface {
 	QueueBackups(ctx context.Context, s bacvault.Slot, by string) ([]bacvault.BackupRequest, error)
 	QueueDrills(ctx context.Context, s bacvault.Slot, choice, by string) ([]bacvault.RestoreRequest, error)
 	Unprotected(ctx context.Context) ([]bacvault.Database, error)
+	ProbeDaily(ctx context.Context) (probed bool, err error)
+	Look(ctx context.Context) (watch.Snapshot, error)
 	CleanCopies(ctx context.Context) (dropped []string, err error)
 	Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event
 	Publish(ctx context.Context, e bacvault.Event) error
@@ -66,6 +69,7 @@ func (h *handler) functions() map[string]func(context.Context, invocation) (answ
 		"restore":        h.restore,
 		"drill":          h.drill,
 		"status":         h.status,
+		"watch":          h.watch,
 	}
 }
 

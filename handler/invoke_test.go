@@ -217,6 +217,7 @@ func TestFunctionsFolderMatchesTheRouteTable(t *testing.T) {
 		"backup":         queue(bacvault.BackupQueue),
 		"restore":        queue(bacvault.RestoreQueue),
 		"drill":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
+		"watch":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
 		"status":         {{Type: "httpTrigger", Direction: "in", Name: "req"}, {Type: "http", Direction: "out", Name: "res"}},
 	}
 	got := map[string][]binding{}

@@ -51,7 +51,7 @@ func (h *handler) byKind(ctx context.Context, req bacvault.RestoreRequest) (bacv
 	res, err := h.app.Restore(ctx, req)
 	return bacvault.EventData{
 		Server: req.Server, Database: req.Name, Slot: res.Slot, Blob: &res.Blob, Target: &res.Target, Tables: res.Tables,
-		Findings: res.Findings, Stages: res.Stages, AlreadyDone: res.AlreadyDone, Unmanifested: res.Unmanifested,
+		Objects: res.Objects, Findings: res.Findings, Stages: res.Stages, AlreadyDone: res.AlreadyDone, Unmanifested: res.Unmanifested,
 	}, err
 }
 
@@ -80,9 +80,25 @@ func (h *handler) restoreOutcome(m message, req bacvault.RestoreRequest, data ba
 	if err != nil {
 		return outcome{}, err
 	}
-	e := h.app.Event(bad, req.ID, attempt, req.Database.String(), bacvault.EventData{
-		Server: req.Server, Database: req.Name, Slot: req.Slot, Target: &bacvault.Database{Server: req.Server, Name: req.TargetDatabase},
-		Final: true, Failure: f.Data(), Findings: data.Findings, Promotion: data.Promotion, Request: next,
-	})
+	e := h.app.Event(bad, req.ID, attempt, req.Database.String(), failedRestore(req, data, f, next))
 	return h.failed(bacvault.RestoreQueue, m, f, attempt, e, bus.Message{ID: req.MessageID(), Body: next}), nil
+}
+
+// failedRestore tells a failure with what was known until then; a run that failed before it knew is told by its request.
+func failedRestore(req bacvault.RestoreRequest, d bacvault.EventData, f *bacvault.Failure, next []byte) bacvault.EventData {
+	d.Server, d.Database = req.Server, req.Name
+	d.Final, d.AlreadyDone, d.Failure, d.Request = true, false, f.Data(), next
+	if d.Slot == nil || d.Slot.IsZero() {
+		d.Slot = req.Slot
+	}
+	if d.Blob != nil && d.Blob.Name == "" {
+		d.Blob = nil
+	}
+	if d.Target == nil || d.Target.Name == "" {
+		d.Target = &bacvault.Database{Server: req.Server, Name: req.TargetDatabase}
+	}
+	if d.Proof != nil && d.Proof.Schema == "" { // nothing was proven, and nothing was condemned
+		d.Proof = nil
+	}
+	return d
 }

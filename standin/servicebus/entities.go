@@ -69,7 +69,8 @@ func DefaultEntities() Entities {
 
 // failuresFilter lets those events pass that need a person.
 const failuresFilter = `cloudEvents_type IN (
-	'bacvault.backup.failed.v1', 'bacvault.backup.overdue.v1', 'bacvault.restore.failed.v1', 'bacvault.drill.failed.v1',
+	'bacvault.backup.failed.v1', 'bacvault.backup.overdue.v1', 'bacvault.restore.failed.v1', 'bacvault.drill.failed.v1', 'bacvault.promote.failed.v1',
+	'bacvault.finding.raised.v1',
 	'bacvault.immutability.drifted.v1', 'bacvault.request.rejected.v1', 'bacvault.request.deadlettered.v1')`
 
 func (e Entities) validate() error {

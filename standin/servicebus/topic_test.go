@@ -17,7 +17,7 @@ func TestFailuresSubscription(t *testing.T) {
 	needsPerson := map[string]bool{
 		"bacvault.backup.completed.v1": false, "bacvault.restore.completed.v1": false, "bacvault.drill.passed.v1": false,
 		"bacvault.backup.failed.v1": true, "bacvault.backup.overdue.v1": true, "bacvault.restore.failed.v1": true,
-		"bacvault.drill.failed.v1": true, "bacvault.immutability.drifted.v1": true, "bacvault.request.rejected.v1": true,
+		"bacvault.drill.failed.v1": true, "bacvault.promote.failed.v1": true, "bacvault.finding.raised.v1": true, "bacvault.immutability.drifted.v1": true, "bacvault.request.rejected.v1": true,
 		"bacvault.request.deadlettered.v1": true, "": false, "BACVAULT.BACKUP.FAILED.V1": false,
 	}
 	want := map[string]bool{}

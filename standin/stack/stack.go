@@ -145,7 +145,7 @@ func (s *Stack) StartBackup(ctx context.Context, settings map[string]string) (*f
 
 // StartRestore runs the restore app under its own identity.
 func (s *Stack) StartRestore(ctx context.Context, settings map[string]string) (*funchost.Host, error) {
-	return s.app(ctx, "restore", roles.Restore, []string{"nightly-backup", "backup", "status"}, "", settings)
+	return s.app(ctx, "restore", roles.Restore, []string{"nightly-backup", "backup", "status", "watch"}, "", settings)
 }
 
 func (s *Stack) app(ctx context.Context, name, client string, disabled []string, listen string, settings map[string]string) (*funchost.Host, error) {
