@@ -9,7 +9,7 @@ export async function tree(page) {
   }));
 }
 
-// overflowing lists the texts that stick out of the window or of the box around them.
+// overflowing lists the texts that stick out of the window or of the box around them, and drawings larger than a line.
 export function overflowing() {
   const out = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -21,6 +21,10 @@ export function overflowing() {
     const box = range.getBoundingClientRect();
     const card = e.closest("tr, li, .tiles div, .hero")?.getBoundingClientRect();
     if (box.width && (box.right > innerWidth + 1 || box.left < -1 || (card && box.right > card.right + 1))) out.push(`${node.data.trim().slice(0, 40)} ends at ${Math.round(box.right)}`);
+  }
+  for (const svg of document.querySelectorAll("svg")) {
+    const box = svg.getBoundingClientRect();
+    if (box.height > 24 || box.right > innerWidth) out.push(`a drawing is ${Math.round(box.width)} by ${Math.round(box.height)}`);
   }
   return out.slice(0, 5);
 }

@@ -83,10 +83,11 @@ func overdue() status.Input {
 	d.Slots[14] = watch.Slot{Slot: night(15), State: watch.SlotOrphan, Size: 741 << 20}
 	d.Orphans = 1
 	d.Newest.Slot = night(3)
+	d.Slots[26].Size = 300 << 20
 	d.Newest.Degraded = []string{"the policy was unlocked, by a waiver"}
 	s.Findings = []bacvault.Finding{
 		finding(bacvault.FoundUnusualSize, bacvault.Warning, s.Databases[2].Database, s.Databases[2].String(), "The newest backup is 61 % smaller than the median of 30.", "Compare the rows of the two manifests with bacvault show.", 6*time.Hour),
-		finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "The newest backup is 3 d 6 h old; the limit is 26 h.", "Look at the failure of 2026-11-22 in the history, then run bacvault request backup.", 52*time.Hour),
+		finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "The newest backup is 3 d 6 h old; the limit is 26 h.", "Look at the failure of 2026-11-22 in the history, then run bacvault backup.", 52*time.Hour),
 		finding(bacvault.FoundUnprotected, bacvault.Warning, bacvault.Database{Server: "sql-cohort-prod", Name: "Scratch"}, "sql-cohort-prod/Scratch", "The server has this database and nobody backs it up.", "Name it in SQL_DATABASE_NAME, or leave it out on purpose.", 9*24*time.Hour),
 	}
 	return in
@@ -103,7 +104,7 @@ func drift() status.Input {
 		Database: s.Databases[0].Database, Slot: night(0), At: now.Add(-time.Hour), Choice: "random", Tables: 48,
 		Failure: &bacvault.FailureData{Code: bacvault.CodeVerifyRows, Detail: "dbo.Person: 12 rows fewer than the archive holds"},
 	}
-	s.Findings = append(s.Findings, finding(bacvault.FoundFailedDrill, bacvault.Alarm, s.Databases[0].Database, s.Databases[0].String(), "The last drill did not pass: dbo.Person has 12 rows fewer than the archive holds.", "Drill the backup of the night before: bacvault request drill.", time.Hour))
+	s.Findings = append(s.Findings, finding(bacvault.FoundFailedDrill, bacvault.Alarm, s.Databases[0].Database, s.Databases[0].String(), "The last drill did not pass: dbo.Person has 12 rows fewer than the archive holds.", "Drill the backup of the night before: bacvault drill.", time.Hour))
 	return in
 }
 
@@ -158,7 +159,7 @@ func thousand() status.Input {
 	}
 	d := &in.Snapshot.Databases[613]
 	d.Newest.Slot, d.Slots[29] = night(1), watch.Slot{Slot: night(0), State: watch.SlotFailed, Code: bacvault.CodeExportStalled, Detail: "no sign of life for 30 minutes"}
-	in.Snapshot.Findings = []bacvault.Finding{finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "The newest backup is 30 h 40 min old; the limit is 26 h.", "Run bacvault request backup.", 4*time.Hour)}
+	in.Snapshot.Findings = []bacvault.Finding{finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "The newest backup is 30 h 40 min old; the limit is 26 h.", "Run bacvault backup.", 4*time.Hour)}
 	return in
 }
 

@@ -44,8 +44,7 @@ func strip(slots []Slot) template.HTML {
 	}
 	shown := slots[max(0, len(slots)-most):]
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="strip" role="img" viewBox="0 0 %d 9" width="%d" height="12" aria-label="%s">`,
-		len(shown)*10-2, (len(shown)*10-2)*4/3, stripWords(slots))
+	fmt.Fprintf(&b, `<svg class="strip" role="img" viewBox="0 0 %[1]d 9" width="%[1]d" height="9" aria-label="%[2]s">`, len(shown)*10-2, stripWords(slots))
 	for _, kind := range slotStates {
 		var path strings.Builder
 		for i, s := range shown {

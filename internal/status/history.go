@@ -44,11 +44,12 @@ const (
 // past is one line of the history.
 type past struct {
 	Slot
-	DB *Database
-	// Change is the size beside the database's median, in per cent, and Compared that there was one to compare with.
-	Change   int
-	Compared bool
+	DB     *Database
+	Change int // of the size from the database's median, in per cent
 }
+
+// Unusual says that the size is worth a second look.
+func (p past) Unusual() bool { return p.Change >= 10 || p.Change <= -10 }
 
 // history lists the newest slots that pass the filter, and counts all that do.
 func (m Model) history(f Filter) (rows []past, total int) {
@@ -91,7 +92,7 @@ func (m Model) history(f Filter) (rows []past, total int) {
 			medians[r.DB] = med
 		}
 		if med > 0 && r.Size > 0 {
-			r.Change, r.Compared = int((r.Size-med)*100/med), true
+			r.Change = int((r.Size - med) * 100 / med)
 		}
 	}
 	return rows, total
