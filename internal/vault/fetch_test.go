@@ -159,6 +159,7 @@ func TestFetchLooksAtTheVersionOfEachAnswer(t *testing.T) {
 		other := strings.HasPrefix(call, "GET ") && r.Header.Get("x-ms-range") != "bytes=0-65535"
 		if other {
 			w.Header().Set("ETag", `"another"`)
+			w.Header().Set("Content-Length", "65536")
 			w.WriteHeader(206)
 			_, _ = w.Write(data[:64*kib])
 		}
