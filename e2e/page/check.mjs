@@ -6,7 +6,7 @@ import { contrasts, overflowing, tree } from "./look.mjs";
 const [base, executablePath, shots] = process.argv.slice(2);
 const scenarios = {
   good: { h1: "Protected.", word: "ok", has: ["3 databases, each with a backup of the last 6 h 40 min.", "The vault is locked, 365 days.", "every try was refused"] },
-  overdue: { h1: "Overdue.", word: "overdue", has: ["The newest backup of sql-cohort-prod/Audit is 3 d 6 h old.", "2 of 3", "verify.rows_differ", "% of the median", "On the servers, and not protected"] },
+  overdue: { h1: "Overdue.", word: "overdue", has: ["The newest backup of sql-cohort-prod/Audit is 3 d 6 h old.", "The newest backup of sql-cohort-prod/Audit is of 2026-11-21 02:00: 3 d 6 h old, 26 h at most are allowed.", "2 of 3", "verify.rows_differ", "% of the median", "On the servers, and not protected"] },
   drift: { h1: "Not locked.", word: "not locked", has: ["Was Locked, 365 days, is Unlocked, 7 days.", "Failed"] },
   running: { h1: "Protected.", word: "ok", has: ["31 of 48", "1,811 MiB of 2,944 MiB", "41.3 MiB/s", "9 s ago", "Audit → Audit_RESTORE"] },
   stalled: { h1: "Protected.", word: "ok", has: ["Stalled", "Ended without a word"] },

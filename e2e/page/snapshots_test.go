@@ -87,7 +87,7 @@ func overdue() status.Input {
 	d.Newest.Degraded = []string{"the policy was unlocked, by a waiver"}
 	s.Findings = []bacvault.Finding{
 		finding(bacvault.FoundUnusualSize, bacvault.Warning, s.Databases[2].Database, s.Databases[2].String(), "The newest backup is 61 % smaller than the median of 30.", "Compare the rows of the two manifests with bacvault show.", 6*time.Hour),
-		finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "The newest backup is 3 d 6 h old; the limit is 26 h.", "Look at the failure of 2026-11-22 in the history, then run bacvault backup.", 52*time.Hour),
+		finding(bacvault.FoundOverdueBackup, bacvault.Alarm, d.Database, d.String(), "the newest backup of sql-cohort-prod/Audit is of 2026-11-21 02:00: 3 d 6 h old, 26 h at most are allowed", "Look at the failure of 2026-11-22 in the history, then run bacvault backup.", 52*time.Hour),
 		finding(bacvault.FoundUnprotected, bacvault.Warning, bacvault.Database{Server: "sql-cohort-prod", Name: "Scratch"}, "sql-cohort-prod/Scratch", "The server has this database and nobody backs it up.", "Name it in SQL_DATABASE_NAME, or leave it out on purpose.", 9*24*time.Hour),
 	}
 	return in

@@ -82,7 +82,7 @@ func overdue(d Database, now time.Time) watch.Overdue {
 // state takes the look's own judgement; what was looked at too long ago has none.
 func (m Model) state(d Database, fs []bacvault.Finding) State {
 	alarm := slices.ContainsFunc(fs, func(f bacvault.Finding) bool {
-		return f.Severity == bacvault.Alarm && f.Kind != bacvault.FoundOverdueProof
+		return f.Severity == bacvault.Alarm && f.Kind != bacvault.FoundOverdueProof && f.Kind != bacvault.FoundUnread
 	})
 	switch {
 	case m.Stale():

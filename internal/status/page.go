@@ -27,7 +27,7 @@ var pageScript string
 
 // page is parsed once: it is the same for every view.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"strip": strip, "spark": spark, "legend": legend, "mib": mib, "thousands": thousands, "age": age, "stamp": stamp,
+	"strip": strip, "spark": spark, "legend": legend, "mib": mib, "thousands": thousands, "age": age, "stamp": stamp, "sentence": sentence,
 	"since": func(now, t time.Time) string {
 		if t.Sub(now) > time.Minute {
 			return "in " + age(t.Sub(now))
@@ -165,8 +165,16 @@ func (v view) InTime() (n int) {
 }
 
 // Alarms and Warnings count the findings.
-func (v view) Alarms() int   { return v.alarms("") }
-func (v view) Warnings() int { return len(v.Findings) - v.alarms("") }
+func (v view) Alarms() (n int) {
+	for _, f := range v.Findings {
+		if f.Severity == bacvault.Alarm {
+			n++
+		}
+	}
+	return n
+}
+
+func (v view) Warnings() int { return len(v.Findings) - v.Alarms() }
 
 // Headers are the page's HTTP headers: nothing from elsewhere, no frame around it, and no address of it told to others.
 func (Model) Headers() map[string]string {

@@ -38,7 +38,8 @@ func TestVerdictIsNeverBetterThanWhatIsKnown(t *testing.T) {
 		{"no posture", func(in *status.Input) { in.Snapshot.Posture = nil }, "unknown", "could not be read", "ok"},
 		{"something unread", unread, "unknown", "1 thing could not be read", "ok"},
 		{"something that the watch could not read", func(in *status.Input) { in.Snapshot.Unread = []string{"x", "y"} }, "unknown", "2 things could not be read", "ok"},
-		{"a finding that something is unread", add(bacvault.FoundUnread, bacvault.Warning), "unknown", "could not be read", "warning"},
+		{"a finding that something is unread", add(bacvault.FoundUnread, bacvault.Alarm), "unknown", "could not be read", "warning"},
+		{"an alarm beside something unread", both(add(bacvault.FoundUnread, bacvault.Alarm), add(bacvault.FoundDrift, bacvault.Alarm)), "alarm", "Something is wrong with db.", "alarm"},
 		{"no database", func(in *status.Input) { in.Snapshot.Databases = nil }, "unknown", "No database is protected.", ""},
 		{"one overdue", add(bacvault.FoundOverdueBackup, bacvault.Alarm), "overdue", "The newest backup of srv/db is 10 h old.", "overdue"},
 		{"one overdue without any", func(in *status.Input) {
@@ -46,7 +47,7 @@ func TestVerdictIsNeverBetterThanWhatIsKnown(t *testing.T) {
 			in.Snapshot.Databases[0].Newest = nil
 		}, "overdue", "srv/db has no backup at all.", "overdue"},
 		{"overdue and unread", both(add(bacvault.FoundOverdueBackup, bacvault.Alarm), unread), "overdue", "srv/db", "overdue"},
-		{"an alarm", add(bacvault.FoundDrift, bacvault.Alarm), "alarm", "something is wrong with db.", "alarm"},
+		{"an alarm", add(bacvault.FoundDrift, bacvault.Alarm), "alarm", "Something is wrong with db.", "alarm"},
 		{"two alarms", both(add(bacvault.FoundDrift, bacvault.Alarm), add(bacvault.FoundProbe, bacvault.Alarm)), "alarm", "2 findings break the promise", "alarm"},
 		{"a proof that is overdue", add(bacvault.FoundOverdueProof, bacvault.Alarm), "unproven", "1 of 2 databases has no restore", "unproven"},
 		{"a proof that is overdue, and unread", both(add(bacvault.FoundOverdueProof, bacvault.Warning), unread), "unknown", "could not be read", "unproven"},

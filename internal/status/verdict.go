@@ -41,7 +41,7 @@ func (m Model) Verdict() string {
 		return VerdictNotLocked
 	case len(m.Overdue) > 0:
 		return VerdictOverdue
-	case m.alarms(bacvault.FoundOverdueProof) < m.alarms(""):
+	case len(m.broken()) > 0:
 		return VerdictAlarm
 	case len(m.Unread) > 0 || len(m.Databases) == 0 || m.Posture == nil || has(m.Findings, bacvault.FoundUnread):
 		return VerdictUnknown
@@ -53,14 +53,14 @@ func (m Model) Verdict() string {
 	return VerdictOK
 }
 
-// alarms counts those of a kind, or all.
-func (m Model) alarms(kind bacvault.FindingKind) (n int) {
+// broken are the alarms that have no verdict of their own.
+func (m Model) broken() (out []bacvault.Finding) {
 	for _, f := range m.Findings {
-		if f.Severity == bacvault.Alarm && (kind == "" || f.Kind == kind) {
-			n++
+		if f.Severity == bacvault.Alarm && f.Kind != bacvault.FoundOverdueProof && f.Kind != bacvault.FoundUnread {
+			out = append(out, f)
 		}
 	}
-	return n
+	return out
 }
 
 func (m Model) count(s State) (n int) {
@@ -89,10 +89,11 @@ func (m Model) Words() (headline, detail string) {
 		}
 		return "Overdue.", fmt.Sprintf("%s has no backup at all.", m.Overdue[0].Database)
 	case VerdictAlarm:
-		if k := m.alarms(""); k > 1 {
-			return "Alarm.", fmt.Sprintf("%d findings break the promise; each says what to do next.", k)
+		broken := m.broken()
+		if len(broken) > 1 {
+			return "Alarm.", fmt.Sprintf("%d findings break the promise; each says what to do next.", len(broken))
 		}
-		return "Alarm.", sentence(m.Findings[0].Detail)
+		return "Alarm.", sentence(broken[0].Detail)
 	case VerdictUnproven:
 		k := m.count(StateUnproven)
 		return "Not proven.", fmt.Sprintf("All backups are in time, but %d of %s %s no restore that was tried lately and passed.", k, databases(n), plural(k, "has", "have"))
@@ -164,8 +165,13 @@ func plural(n int, one, many string) string {
 	return many
 }
 
+// sentence makes one of a detail as rooms write them, in lower case; a name at its beginning stays as it is.
 func sentence(s string) string {
-	if strings.HasSuffix(s, ".") {
+	first, _, _ := strings.Cut(s, " ")
+	if first != "" && strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") == "" {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	if s == "" || strings.HasSuffix(s, ".") {
 		return s
 	}
 	return s + "."
