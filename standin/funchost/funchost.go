@@ -185,7 +185,7 @@ func (h *Host) listen(f *function) error {
 	if err != nil {
 		return err
 	}
-	receiver, err := client.NewReceiverForQueue(f.trigger.QueueName, nil)
+	receiver, err := newReceiver(client, f.trigger)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type function struct {
 	bus      busSource
 }
 
-// busSource is where a queue function's messages come from.
+// busSource is the namespace that a function's messages come from.
 type busSource struct{ namespace, connectionString, clientID string }
 
 // retryPolicy is the retry block; zero is none.
@@ -167,21 +167,20 @@ func (f *function) resolveQueue(c hostConfig, s settings) (err error) {
 	switch {
 	case !c.hasBundle:
 		return errors.New("the binding type(s) 'serviceBusTrigger' were not found: host.json names no extension bundle")
-	case b.TopicName != "" || b.SubscriptionName != "" || b.IsSessionsEnabled:
-		return errors.New("topic and session triggers are not served here")
+	case b.IsSessionsEnabled:
+		return errors.New("session triggers are not served here")
 	case b.Cardinality != "" && !strings.EqualFold(b.Cardinality, "one"):
 		return fmt.Errorf("cardinality %q is not served here: one failure abandons the whole batch", b.Cardinality)
 	case !slices.Contains([]string{"", "string", "binary"}, strings.ToLower(b.DataType)):
 		return fmt.Errorf("dataType %q is not served here", b.DataType)
 	}
-	if b.QueueName, err = s.expand(b.QueueName); err != nil {
-		return err
+	for _, p := range []*string{&b.QueueName, &b.TopicName, &b.SubscriptionName, &b.Connection} {
+		if *p, err = s.expand(*p); err != nil {
+			return err
+		}
 	}
-	if b.Connection, err = s.expand(b.Connection); err != nil {
-		return err
-	}
-	if b.QueueName == "" {
-		return errors.New("no queueName")
+	if (b.QueueName == "") == (b.TopicName == "") || (b.TopicName == "") != (b.SubscriptionName == "") {
+		return errors.New("neither a queueName alone nor a topicName with a subscriptionName")
 	}
 	b.complete = c.bus.autoComplete
 	if b.AutoCompleteMessages != nil {
@@ -215,6 +214,14 @@ func (f *function) setRetry(doc functionJSON) error {
 	}
 	f.retry = retryPolicy{max: r.MaxRetryCount, delay: delay}
 	return nil
+}
+
+// entity is what the listener receives from, as the host's messages name it.
+func (b binding) entity() string {
+	if b.TopicName != "" {
+		return b.TopicName + "/Subscriptions/" + b.SubscriptionName
+	}
+	return b.QueueName
 }
 
 func (f *function) is(trigger string) bool { return strings.EqualFold(f.trigger.Type, trigger) }

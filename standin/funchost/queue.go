@@ -23,12 +23,20 @@ const (
 	receivePause = 250 * time.Millisecond
 )
 
-// queue is the listener of one Service Bus function.
+// queue is the listener of one Service Bus function, on a queue or a topic's subscription.
 type queue struct {
 	h        *Host
 	f        *function
 	receiver *azservicebus.Receiver
 	client   busClient
+}
+
+// newReceiver opens the queue or the subscription of a trigger.
+func newReceiver(c *azservicebus.Client, b binding) (*azservicebus.Receiver, error) {
+	if b.TopicName != "" {
+		return c.NewReceiverForSubscription(b.TopicName, b.SubscriptionName, nil)
+	}
+	return c.NewReceiverForQueue(b.QueueName, nil)
 }
 
 // newBus makes the host's own Service Bus client for a connection of the app settings.
@@ -115,7 +123,7 @@ func (q *queue) receive(ctx context.Context) (*azservicebus.ReceivedMessage, err
 
 func (q *queue) pause(ctx context.Context, err error) {
 	if err != nil {
-		q.h.logf("queue %s: message processing error (Action=Receive): %v", q.f.trigger.QueueName, err)
+		q.h.logf("queue %s: message processing error (Action=Receive): %v", q.f.trigger.entity(), err)
 	}
 	select {
 	case <-ctx.Done():
@@ -136,7 +144,7 @@ func (q *queue) handle(taking context.Context, m *azservicebus.ReceivedMessage) 
 		err = errors.New("the listener stopped while the function ran")
 	}
 	if err != nil {
-		q.h.logf("queue %s: message %s: %v", q.f.trigger.QueueName, m.MessageID, err)
+		q.h.logf("queue %s: message %s: %v", q.f.trigger.entity(), m.MessageID, err)
 		q.abandon(token)
 		return
 	}
@@ -164,7 +172,7 @@ func (q *queue) settle(action string, call func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := call(ctx); err != nil {
-		q.h.logf("queue %s: message processing error (Action=%s): %v", q.f.trigger.QueueName, action, err)
+		q.h.logf("queue %s: message processing error (Action=%s): %v", q.f.trigger.entity(), action, err)
 	}
 }
 
@@ -204,9 +212,9 @@ func (q *queue) renewOnce(ctx context.Context, m *azservicebus.ReceivedMessage) 
 	case err == nil || ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &bus) && bus.Code == azservicebus.CodeLockLost, !q.h.sleep.now().Before(*m.LockedUntil):
-		q.h.logf("queue %s: message processing error (Action=RenewLock): %v", q.f.trigger.QueueName, err)
+		q.h.logf("queue %s: message processing error (Action=RenewLock): %v", q.f.trigger.entity(), err)
 		return fmt.Errorf("the lock is lost: %w", err)
 	}
-	q.h.logf("queue %s: lock renewal, tried again: %v", q.f.trigger.QueueName, err)
+	q.h.logf("queue %s: lock renewal, tried again: %v", q.f.trigger.entity(), err)
 	return nil
 }

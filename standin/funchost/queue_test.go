@@ -29,8 +29,10 @@ type busApp struct {
 func newBusApp(t *testing.T) *busApp {
 	t.Helper()
 	plan, shared := &faults.Plan{}, &clock.Clock{}
-	b, err := servicebus.Start(servicebus.Config{AnyKey: true, Clock: shared, Faults: plan, Entities: servicebus.Entities{Queues: []servicebus.Queue{
-		{Name: "jobs", LockDuration: lockDuration, MaxDeliveryCount: 3}}}})
+	b, err := servicebus.Start(servicebus.Config{AnyKey: true, Clock: shared, Faults: plan, Entities: servicebus.Entities{
+		Queues: []servicebus.Queue{{Name: "jobs", LockDuration: lockDuration, MaxDeliveryCount: 3}},
+		Topics: []servicebus.Topic{{Name: "news", Subscriptions: []servicebus.Subscription{{Name: "mine", MaxDeliveryCount: 2}}}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +49,11 @@ func newBusApp(t *testing.T) *busApp {
 
 func (a *busApp) send(bodies ...string) {
 	a.t.Helper()
+	a.sendTo("jobs", bodies...)
+}
+
+func (a *busApp) sendTo(entity string, bodies ...string) {
+	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	c, err := azservicebus.NewClientFromConnectionString(a.bus.ConnectionString(), nil)
@@ -54,7 +61,7 @@ func (a *busApp) send(bodies ...string) {
 		a.t.Fatal(err)
 	}
 	defer c.Close(ctx)
-	s, err := c.NewSender("jobs", nil)
+	s, err := c.NewSender(entity, nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -68,13 +75,18 @@ func (a *busApp) send(bodies ...string) {
 // awaitCounts waits until the queue holds so many active, locked and dead messages.
 func (a *busApp) awaitCounts(active, locked, dead int) {
 	a.t.Helper()
+	a.awaitCountsOf("jobs", active, locked, dead)
+}
+
+func (a *busApp) awaitCountsOf(entity string, active, locked, dead int) {
+	a.t.Helper()
 	var got [3]int
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if got[0], _, got[1], got[2], _ = a.bus.Counts("jobs"); got == [3]int{active, locked, dead} {
+		if got[0], _, got[1], got[2], _ = a.bus.Counts(entity); got == [3]int{active, locked, dead} {
 			return
 		}
 	}
-	a.t.Fatalf("the queue holds %v active, locked and dead, want %v", got, [3]int{active, locked, dead})
+	a.t.Fatalf("%s holds %v active, locked and dead, want %v", entity, got, [3]int{active, locked, dead})
 }
 
 // advanceToRenewal moves the clock to where the host asks for its nth renewal. The steps go on because the host may learn

@@ -48,16 +48,19 @@ func TestTheAppsOwnFilesLoad(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, f := range fns {
-		got[f.name] = f.trigger.Type + " " + f.trigger.QueueName
-		if f.is("serviceBusTrigger") && (f.trigger.complete || f.trigger.DataType != "binary") {
-			t.Errorf("%s completes by itself or is not binary", f.name)
+		got[f.name] = f.trigger.Type + " " + f.trigger.entity()
+		// The host settles for the one function that settles nothing itself.
+		if f.is("serviceBusTrigger") && (f.trigger.complete != (f.name == "notify") || f.trigger.DataType != "binary") {
+			t.Errorf("%s completes by itself: %t, its dataType is %q", f.name, f.trigger.complete, f.trigger.DataType)
 		}
-		if f.is("timerTrigger") && (!f.trigger.monitored || f.trigger.startup || f.retry.max == 0 || f.retry.delay == 0) {
+		retried := f.retry.max > 0 && f.retry.delay > 0 || f.name == "watch" // which looks again in a quarter of an hour
+		if f.is("timerTrigger") && (!f.trigger.monitored || f.trigger.startup || !retried) {
 			t.Errorf("%s: %+v, retry %+v", f.name, f.trigger, f.retry)
 		}
 	}
 	for name, want := range map[string]string{"backup": "serviceBusTrigger backup-requests", "nightly-backup": "timerTrigger ",
-		"restore": "serviceBusTrigger restore-requests", "status": "httpTrigger "} {
+		"restore": "serviceBusTrigger restore-requests", "status": "httpTrigger ",
+		"notify": "serviceBusTrigger backup-events/Subscriptions/notify"} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}
@@ -156,6 +159,9 @@ func TestFunctionsInErrorAreLeftOut(t *testing.T) {
 		"stream":           {"a", queueJSON(`,"dataType":"stream"`), "dataType"},
 		"many":             {"a", queueJSON(`,"cardinality":"many"`), "cardinality"},
 		"sessions":         {"a", queueJSON(`,"isSessionsEnabled":true`), "session"},
+		"no subscription":  {"a", strings.Replace(queueJSON(""), `"queueName":"q"`, `"topicName":"t"`, 1), "neither a queueName"},
+		"queue and topic":  {"a", queueJSON(`,"topicName":"t","subscriptionName":"s"`), "neither a queueName"},
+		"neither":          {"a", strings.Replace(queueJSON(""), `"queueName":"q",`, "", 1), "neither a queueName"},
 		"output":           {"a", strings.Replace(timer, "[", `[{"type":"serviceBus","direction":"out","name":"o","queueName":"q"},`, 1), "outputs are not served"},
 		"retry on a queue": {"a", strings.TrimSuffix(queueJSON(`,"x":1`), "}") + `,"retry":{}}`, "C' is missing"},
 		"unknown type":     {"a", strings.Replace(timer, "timerTrigger", "blobTrigger", 1), "not served"},
