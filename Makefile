@@ -8,7 +8,7 @@ AZCOPY  := bench/azcopy/node_modules/.package-lock.json
 
 .PHONY: demo up test chromium soak bench build package clean lint fuzz
 
-# One backup and one restore of BACPAC against a local Azure; ends 0 only if all of it held.
+# Backup, attack, restore, drill, promotion and watch of BACPAC against a local Azure; ends 0 only if all of it held.
 demo: build
 	@exec .build/standin demo --bacpac '$(BACPAC)'
 

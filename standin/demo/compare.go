@@ -8,8 +8,7 @@ import (
 	"github.com/bacvault/bacvault/standin/stack"
 )
 
-// compare prints table, rows at the source, in the archive, restored. Source and restored are counted by the SQL
-// stand-in itself, the archive by the product's walker, so that neither can cover for the other.
+// compare holds a restore's three counts against each other.
 func (d *demo) compare(ev stack.Event) error {
 	source, ok := d.stack.SQL.Rows(database)
 	if !ok {
@@ -19,18 +18,30 @@ func (d *demo) compare(ev stack.Event) error {
 	if !ok {
 		return fmt.Errorf("the restored database %s is not there", ev.Data.Target.Database)
 	}
-	archive, told := map[string]int64{}, map[string]bool{}
-	for _, t := range ev.Data.Tables {
-		name := t.Schema + "." + t.Table
-		if t.RowsSource == nil || t.RowsArchive == nil || t.RowsRestored == nil {
-			return fmt.Errorf("the event does not tell all three counts of %s", name)
-		}
-		archive[name] = *t.RowsArchive
-		told[name] = *t.RowsSource == source[name] && *t.RowsRestored == restored[name]
+	archive, err := rowsOf(ev, func(_, a, _ *int64) *int64 { return a })
+	if err != nil {
+		return err
 	}
+	toldSource, err := rowsOf(ev, func(s, _, _ *int64) *int64 { return s })
+	if err != nil {
+		return err
+	}
+	toldRestored, err := rowsOf(ev, func(_, _, r *int64) *int64 { return r })
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(toldSource, source) || !maps.Equal(toldRestored, restored) {
+		return fmt.Errorf("the event tells other rows than the server holds: source %v and %v, restored %v and %v", toldSource, source, toldRestored, restored)
+	}
+	return d.table(source, archive, restored)
+}
+
+// table prints table, rows at the source, in the archive, restored. Source and restored are counted by the SQL stand-in
+// itself, the archive by the product's walker, so that neither can cover for the other.
+func (d *demo) table(source, archive, restored map[string]int64) error {
 	all := maps.Clone(source)
-	maps.Copy(all, restored)
 	maps.Copy(all, archive)
+	maps.Copy(all, restored)
 	fmt.Fprintf(d.out, "\n  %-45s %12s %12s %12s\n", "table", "source", "in archive", "restored")
 	var bad []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -38,7 +49,7 @@ func (d *demo) compare(ev stack.Event) error {
 		a, ok2 := archive[name]
 		r, ok3 := restored[name]
 		mark := ""
-		if !ok1 || !ok2 || !ok3 || s != a || a != r || !told[name] {
+		if !ok1 || !ok2 || !ok3 || s != a || a != r {
 			mark, bad = "  <-- differs", append(bad, name)
 		}
 		fmt.Fprintf(d.out, "  %-45s %12d %12d %12d%s\n", name, s, a, r, mark)
@@ -49,4 +60,17 @@ func (d *demo) compare(ev stack.Event) error {
 	}
 	d.say("%d tables, equal on all three sides", len(all))
 	return nil
+}
+
+// rowsOf is one side of an event's tables.
+func rowsOf(ev stack.Event, pick func(source, archive, restored *int64) *int64) (map[string]int64, error) {
+	out := map[string]int64{}
+	for _, t := range ev.Data.Tables {
+		n := pick(t.RowsSource, t.RowsArchive, t.RowsRestored)
+		if n == nil {
+			return nil, fmt.Errorf("the event does not tell all three counts of %s.%s", t.Schema, t.Table)
+		}
+		out[t.Schema+"."+t.Table] = *n
+	}
+	return out, nil
 }

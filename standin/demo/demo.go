@@ -1,4 +1,4 @@
-// Package demo is the product's main job, shown and checked: timer, backup, locked blob, event, restore, event.
+// Package demo is the product's main job, shown and checked: backup, attack, restore, drill, promotion, watch.
 package demo
 
 import (
@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/bacvault/bacvault/standin/roles"
 	"github.com/bacvault/bacvault/standin/stack"
 )
 
@@ -30,6 +31,10 @@ type demo struct {
 	start time.Time
 	stack *stack.Stack
 	all   *stack.Events
+
+	bacpac   string // the source database
+	bacvault string // the command line
+	dir      string // an empty folder
 }
 
 // Demo runs it once. The error is nil only if all of it held.
@@ -38,12 +43,23 @@ func Demo(ctx context.Context, args []string, out io.Writer) (err error) {
 	bacpac := fs.String("bacpac", "testdata/bacpacs/adventureworkslt-2025.bacpac", "the source database")
 	root := fs.String("app", ".build/app", "the packaged app")
 	azurite := fs.String("azurite", "standin/azurite", "folder with Azurite's node_modules")
+	bacvault := fs.String("bacvault", ".build/bacvault", "the command line")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	d := &demo{out: out, start: time.Now()}
+	d := &demo{out: out, start: time.Now(), bacpac: *bacpac}
+	if d.bacvault, err = filepath.Abs(*bacvault); err != nil {
+		return err
+	}
+	if d.dir, err = os.MkdirTemp("", "bacvault-operator-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
 	d.say("starting a local Azure: stand-ins of the Functions host, Service Bus, Blob Storage (WORM), ARM, managed identity, SQL Server, sqlpackage")
-	s, closeAll, err := bringUp(ctx, *root, *azurite, stack.Options{Databases: map[string]string{database: *bacpac}, PolicyDays: 365}, d.line)
+	s, closeAll, err := bringUp(ctx, *root, *azurite, stack.Options{
+		Databases: map[string]string{database: *bacpac}, PolicyDays: 365, Rights: rights,
+		Settings: map[string]string{"BACVAULT_SQL_RESOURCE_GROUP": stack.ResourceGroup, "AzureWebJobs_watch_Disabled": "true"}, // the demo fires it
+	}, d.line)
 	if err != nil {
 		return err
 	}
@@ -53,13 +69,19 @@ func Demo(ctx context.Context, args []string, out io.Writer) (err error) {
 	if d.all, err = s.Watch(ctx, "all"); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.backup, d.attack, d.restore} {
+	for _, step := range []func(context.Context) error{d.backup, d.attack, d.restore, d.drill, d.promote, d.look} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	d.say("all of it held")
 	return nil
+}
+
+// rights gives the promoter what it needs, which no identity has by itself, and lets the watch peek at the dead letters of both
+// queues.
+func rights(t roles.Table) roles.Table {
+	return roles.Promotion(t, roles.Promoter, stack.ServerName).With(roles.Backup, roles.BusReceive, "queues/restore-requests")
 }
 
 func (d *demo) say(format string, args ...any) {
@@ -69,8 +91,8 @@ func (d *demo) say(format string, args ...any) {
 // line shows one line of an app's log.
 func (d *demo) line(app, line string) {
 	var l struct {
-		Msg, Level, Kind, Stage, Slot, Code, Error, Event, Next string
-		Took                                                    *int64 `json:"took_ms"`
+		Msg, Level, Kind, Stage, Slot, Code, Error, Event, Next, Finding string
+		Took                                                             *int64 `json:"took_ms"`
 	}
 	if json.Unmarshal([]byte(line), &l) != nil {
 		d.say("%-7s  %s", app, line)
@@ -83,6 +105,8 @@ func (d *demo) line(app, line string) {
 		d.say("%-7s  %-9s ended after %d ms", app, l.Stage, *l.Took)
 	case l.Event != "":
 		d.say("%-7s  published %s", app, l.Event)
+	case l.Level == "warning" && l.Finding != "":
+		d.say("%-7s  found %s: %s", app, l.Finding, l.Msg)
 	case l.Level != "info" || l.Msg == "backups queued":
 		d.say("%-7s  %s %s %s %s", app, l.Msg, l.Code, l.Error, l.Next)
 	}
@@ -119,19 +143,30 @@ func (d *demo) backup(ctx context.Context) error {
 
 // event waits for a good event and shows it; a bad one ends the demo.
 func (d *demo) event(ctx context.Context, good, bad string) (stack.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	ev, err := d.all.Wait(ctx, func(e stack.Event) bool { return e.Type == good || e.Type == bad })
+	ev, err := d.await(ctx, good, bad)
 	if err != nil {
-		return ev, fmt.Errorf("wait for %s: %w", good, err)
+		return ev, err
 	}
 	pretty, err := indent(ev.Raw)
 	if err != nil {
 		return ev, err
 	}
 	d.say("event received by the subscription \"all\":\n%s", pretty)
-	if ev.Type == bad {
+	return ev, nil
+}
+
+// await waits for a good event; a bad one is an error.
+func (d *demo) await(ctx context.Context, good, bad string) (stack.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ev, err := d.all.Wait(ctx, func(e stack.Event) bool { return e.Type == good || e.Type == bad })
+	switch {
+	case err != nil:
+		return ev, fmt.Errorf("wait for %s: %w", good, err)
+	case ev.Type == bad && ev.Data.Failure != nil:
 		return ev, fmt.Errorf("%s: %s: %s", bad, ev.Data.Failure.Code, ev.Data.Failure.Detail)
+	case ev.Type == bad:
+		return ev, fmt.Errorf("%s: %s", bad, ev.Raw)
 	}
 	return ev, nil
 }

@@ -25,38 +25,79 @@ func Up(ctx context.Context, args []string, out io.Writer) (err error) {
 	azurite := fs.String("azurite", "standin/azurite", "folder with Azurite's node_modules")
 	listen := fs.String("listen", "127.0.0.1:7071", "address of the Functions host's HTTP front")
 	envFile := fs.String("env-file", ".build/operator.env", "where an operator's settings are written")
+	promoterFile := fs.String("promoter-env-file", ".build/promoter.env", "where the settings of whoever promotes are written")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	d := &demo{out: out, start: time.Now()}
 	s, closeAll, err := bringUp(ctx, *root, *azurite, stack.Options{
-		Databases: map[string]string{database: *bacpac}, PolicyDays: 365, HTTPListen: *listen,
-		Log: func(format string, args ...any) { d.say("%-7s  %s", "stand-in", fmt.Sprintf(format, args...)) },
+		Databases: map[string]string{database: *bacpac}, PolicyDays: 365, HTTPListen: *listen, Rights: seeing,
+		Settings: map[string]string{"BACVAULT_SQL_RESOURCE_GROUP": stack.ResourceGroup},
+		Log:      func(format string, args ...any) { d.say("%-7s  %s", "stand-in", fmt.Sprintf(format, args...)) },
 	}, d.line)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 	d.stack = s
-	if err := writeEnv(*envFile, s.Settings(roles.Operator)); err != nil {
-		return err
+	for file, client := range map[string]string{*envFile: roles.Operator, *promoterFile: roles.Promoter} {
+		if err := writeEnv(file, s.Settings(client)); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.Remove(file)) }()
 	}
-	defer func() { err = errors.Join(err, os.Remove(*envFile)) }()
 	if d.all, err = s.Watch(ctx, "all"); err != nil {
 		return err
 	}
 	go d.showEvents(ctx)
-	fmt.Fprintf(out, `
-bacvault runs against a local Azure; Ctrl-C ends all of it.
-  status page        http://%[1]s/api/status        JSON: http://%[1]s/api/status?format=json
-  fire the timer     curl -X POST -H 'Content-Type: application/json' -d '{}' http://%[1]s/admin/functions/nightly-backup
-  queue a backup     (set -a; . %[2]s; .build/bacvault request backup --database %[3]s --reason "try it")
-  queue a restore    (set -a; . %[2]s; .build/bacvault request restore --database %[3]s --target %[3]s_TRY)
-
-`, s.Backup.Addr(), *envFile, database)
+	d.usage(*envFile, *promoterFile)
 	<-ctx.Done()
 	d.say("stopping")
 	return nil
+}
+
+// seeing lets the promoter promote, the watch peek at all dead letters, and the operator see what it asked for: the vault, the
+// state, the policy, the server's databases and the dead letters.
+func seeing(t roles.Table) roles.Table {
+	vault, state := roles.DefaultPlaces().VaultAccount+"*", roles.DefaultPlaces().StateAccount+"*" // the store numbers its accounts
+	for _, action := range []string{roles.BlobRead, roles.ContainerRead, roles.PolicyRead} {
+		t = t.With(roles.Operator, action, vault)
+	}
+	for _, queue := range []string{"queues/backup-requests", "queues/restore-requests"} {
+		t = t.With(roles.Operator, roles.BusReceive, queue)
+	}
+	return rights(t).With(roles.Operator, roles.BlobRead, state).With(roles.Operator, roles.SQLLogin, "server")
+}
+
+// usage says what to type.
+func (d *demo) usage(operator, promoter string) {
+	s := d.stack
+	fmt.Fprintf(d.out, `
+bacvault runs against a local Azure; Ctrl-C ends all of it. The watch looks every 15 minutes.
+  status page   http://%[1]s/api/status
+  JSON          curl http://%[1]s/api/status?format=json
+  timers        curl -X POST -H 'Content-Type: application/json' -d '{}' http://%[1]s/admin/functions/nightly-backup     (or watch)
+
+As an operator, in a shell of its own:
+  set -a; . %[2]s; set +a
+  .build/bacvault backup --database %[4]s --reason "try it" --wait
+  .build/bacvault restore --database %[4]s --plan
+  .build/bacvault restore --database %[4]s --wait
+  .build/bacvault drill --database %[4]s --wait
+  .build/bacvault status
+
+As whoever may promote, in another shell:
+  set -a; . %[3]s; set +a
+  .build/bacvault promote plan --database %[4]s
+  .build/bacvault promote apply --database %[4]s --reason "try it"
+  .build/bacvault promote undo --database %[4]s --reason "try it"
+
+As if everything but the vault were lost:
+  .build/bacvault restore --here --from %[5]s/%[6]s --database %[7]s/%[4]s \
+    --target-server %[8]s --target %[4]s_HERE --identity %[9]s --sqlpackage '%[10]s'
+
+`, s.Backup.Addr(), operator, promoter, database, s.Blob.URL(s.Places.VaultAccount), s.Places.VaultContainer, stack.ServerName, s.SQL.Addr(),
+		roles.Restore, s.Settings(roles.Operator)["BACVAULT_SQLPACKAGE"])
 }
 
 // showEvents prints one line an event, until ctx ends.

@@ -68,7 +68,29 @@ type EventData struct {
 		RowsSource, RowsArchive, RowsRestored *int64
 	}
 	Failure *struct{ Code, Class, Stage, Detail, Exists, Next string }
+	Proof   *Proof
+	Finding *Finding
 }
+
+// Proof is a drill's result.
+type Proof struct {
+	Blob, Choice   string
+	Passed         bool
+	RestoreSeconds float64
+	Tables         int
+	Rows           int64
+	Negative       *struct {
+		Tried, Detected int
+		Cases           []struct {
+			Damage, Where, Code, Detail string
+			Detected                    bool
+		}
+	}
+	Findings []string
+}
+
+// Finding is what the watch found.
+type Finding struct{ ID, Kind, Severity, Subject, Detail, Next string }
 
 // Events collects what a subscription delivers.
 type Events struct {

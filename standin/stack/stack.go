@@ -7,9 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/bacvault/bacvault/standin/arm"
 	"github.com/bacvault/bacvault/standin/blob"
@@ -41,6 +40,8 @@ type Options struct {
 
 	// Databases maps names to bacpacs; all of them are protected.
 	Databases map[string]string
+	// MoreServers are SQL servers beside the first one, by name, each with databases of its own.
+	MoreServers map[string]map[string]string
 	// PolicyDays and Unlocked describe the vault's policy; 0 days is none.
 	PolicyDays int
 	Unlocked   bool
@@ -68,6 +69,7 @@ type Stack struct {
 	Blob     *blob.Server
 	ARM      *arm.Server
 	SQL      *sqlserver.Server
+	More     map[string]*sqlserver.Server // beside SQL, by name
 	Places   roles.Places
 	Backup   *funchost.Host
 	Restore  *funchost.Host
@@ -107,9 +109,8 @@ func (s *Stack) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.closes = append(s.closes, s.Identity.Close)
-	auth := s.Identity.Authenticate
 	if s.Bus, err = servicebus.Start(servicebus.Config{
-		Entities: servicebus.DefaultEntities(), TLS: cert, Authenticate: auth, Allow: table.Allow, Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log,
+		Entities: servicebus.DefaultEntities(), TLS: cert, Authenticate: s.Identity.Authenticate, Allow: table.Allow, Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log,
 	}); err != nil {
 		return err
 	}
@@ -117,16 +118,8 @@ func (s *Stack) start(ctx context.Context) (err error) {
 	if err := s.startStorage(ctx, cert, table); err != nil {
 		return err
 	}
-	if s.SQL, err = sqlserver.Start(sqlserver.Config{
-		Listen: "127.0.0.1:0", TLS: cert, ServerName: ServerName, Authenticate: auth, Allow: table.Allow, Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log,
-	}); err != nil {
+	if err := s.startServers(cert, table); err != nil {
 		return err
-	}
-	s.closes = append(s.closes, s.SQL.Close)
-	for name, file := range s.opts.Databases {
-		if err := s.SQL.LoadFile(name, file); err != nil {
-			return fmt.Errorf("load %s: %w", file, err)
-		}
 	}
 	if s.opts.NoApps {
 		return nil
@@ -171,14 +164,8 @@ func (s *Stack) app(ctx context.Context, name, client string, disabled []string,
 
 // Settings are the app settings of a process that runs under a client id.
 func (s *Stack) Settings(client string) map[string]string {
-	var dbs []string
-	for name := range s.opts.Databases {
-		dbs = append(dbs, name)
-	}
-	slices.Sort(dbs)
 	env := map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom", "BACKUP_SCHEDULE": Schedule, "BACVAULT_DRILL_SCHEDULE": DrillSchedule,
-		"SQL_SERVER_NAME": ServerName, "SQL_DATABASE_NAME": strings.Join(dbs, ","), "BACVAULT_SQL_ENDPOINT": s.SQL.Addr(),
 		"STORAGE_ACCOUNT_NAME": s.Places.VaultAccount, "STORAGE_CONTAINER_NAME": s.Places.VaultContainer,
 		"BACVAULT_BLOB_ENDPOINT": s.Blob.URL(s.Places.VaultAccount), "BACVAULT_STATE_ENDPOINT": s.Blob.URL(s.Places.StateAccount),
 		"AzureWebJobsStorage__accountName": s.Places.StateAccount, "BACVAULT_STATE_CONTAINER": s.Places.StateContainer,
@@ -188,9 +175,8 @@ func (s *Stack) Settings(client string) map[string]string {
 		"BACVAULT_SQLPACKAGE": s.opts.SQLPackage, "BACVAULT_WORK_DIR": filepath.Join(s.opts.Dir, "work"),
 		"SSL_CERT_FILE": s.PKI.CAFile(), "IDENTITY_ENDPOINT": s.Identity.Endpoint(), "IDENTITY_HEADER": s.Identity.Header(),
 	}
-	for k, v := range s.opts.Settings {
-		env[k] = v
-	}
+	maps.Copy(env, s.serverSettings())
+	maps.Copy(env, s.opts.Settings)
 	return env
 }
 
