@@ -53,7 +53,8 @@ func (a *App) Look(ctx context.Context) (watch.Snapshot, error) {
 func (a *App) watch() *watch.Watch {
 	w := &watch.Watch{
 		Vault: watchVault{a}, State: watchState{a}, Protected: a.Protected, Unprotected: a.Unprotected, Observe: a.gate.Observe,
-		DeadLetters: a.deadLetters, Copies: a.copies, Leases: a.abandoned, Runs: a.state.Progress, Failures: a.failures,
+		DeadLetters: a.deadLetters, Copies: a.copies, Leases: a.abandoned, Runs: a.state.Progress, Forget: a.state.EndProgress,
+		Failures: a.failures,
 		Probed: func(ctx context.Context) (p watch.Probe, ok bool, err error) {
 			ok, err = a.state.Load(ctx, probeName, &p)
 			return p, ok, err
@@ -162,7 +163,7 @@ func (a *App) noteFailure(ctx context.Context, req bacvault.BackupRequest, err e
 	defer cancel()
 	name := state.Folder(failuresFolder, req.Server, req.Name)
 	var of failedSlots
-	if _, lerr := a.state.Load(ctx, name, &of); lerr != nil {
+	if _, lerr := a.state.Load(ctx, name, &of); lerr != nil && !errors.Is(lerr, state.ErrUnreadable) {
 		return
 	}
 	f := bacvault.AsFailure(err, "")
@@ -171,16 +172,19 @@ func (a *App) noteFailure(ctx context.Context, req bacvault.BackupRequest, err e
 	_ = a.state.Save(ctx, name, of) // the event of the failure is what counts
 }
 
+// failures reads what failed since a moment; one file that can't be understood does not hide the others.
 func (a *App) failures(ctx context.Context, since time.Time) (out []watch.Failed, err error) {
+	var strange error
 	err = a.state.Each(ctx, failuresFolder, since, func(name string, b []byte) error {
 		var of failedSlots
 		if err := json.Unmarshal(b, &of); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			strange = errors.Join(strange, fmt.Errorf("%s: %w", name, err))
+			return nil
 		}
 		out = append(out, of.Failures...)
 		return nil
 	})
-	return out, err
+	return out, errors.Join(err, strange)
 }
 
 type watchVault struct{ *App }
@@ -205,6 +209,12 @@ type watchState struct{ *App }
 
 func (s watchState) Load(ctx context.Context) (snap watch.Snapshot, ok bool, err error) {
 	ok, err = s.state.Load(ctx, snapshotName, &snap)
+	switch {
+	case errors.Is(err, state.ErrUnreadable):
+		err = fmt.Errorf("%w: %w", watch.ErrStrange, err)
+	case ok && snap.Schema != watch.SnapshotSchema:
+		err = fmt.Errorf("%w: its schema is %q, not %q", watch.ErrStrange, snap.Schema, watch.SnapshotSchema)
+	}
 	return snap, ok, err
 }
 

@@ -2,27 +2,40 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/state"
 	"github.com/bacvault/bacvault/internal/watch"
 )
 
 // probeEvery is a little less than a day, so that the daily probe does not drift through the hours.
 const probeEvery = 23 * time.Hour
 
+// probeAgain is when one that did not pass is repeated, so that the alarm ends soon after its cause.
+const probeAgain = time.Hour
+
 // probeLimit bounds one probe.
 const probeLimit = 3 * time.Minute
 
-// ProbeDaily makes the tamper probe if the last one is a day old; false if it is not due or switched off.
+// ProbeDaily makes the tamper probe if the last one is a day old, or an hour if that did not pass; false if it is not due or
+// switched off.
 func (a *App) ProbeDaily(ctx context.Context) (probed bool, err error) {
 	if a.cfg.Probe != "on" {
 		return false, nil
 	}
 	var last watch.Probe
 	ok, err := a.state.Load(ctx, probeName, &last)
-	if err != nil || ok && a.now().Sub(last.At) < probeEvery {
+	if err != nil && !errors.Is(err, state.ErrUnreadable) {
 		return false, err
+	}
+	every := probeEvery
+	if !last.Passed {
+		every = probeAgain
+	}
+	if age := a.now().Sub(last.At); ok && age >= 0 && age < every {
+		return false, nil
 	}
 	p, err := a.Probe(ctx)
 	if err != nil {

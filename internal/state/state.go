@@ -35,6 +35,9 @@ const (
 // maxObject bounds what is read whole.
 const maxObject = 64 << 20
 
+// ErrUnreadable is an object that is there and is not what was asked for: damaged, or another version's.
+var ErrUnreadable = errors.New("it cannot be understood")
+
 // Config is what a State needs.
 type Config struct {
 	// ContainerURL is https://<account>.blob.core.windows.net/<container> or path-style; the container is made when missing.
@@ -92,17 +95,20 @@ func (s *State) Save(ctx context.Context, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", name, err)
 	}
+	if len(b) > maxObject {
+		return fmt.Errorf("save %s: its %d bytes are more than could be read again", name, len(b))
+	}
 	return s.write(ctx, name, b)
 }
 
-// Load reads into v what Save wrote: false if nothing is there.
+// Load reads into v what Save wrote: false if nothing is there, ErrUnreadable if it is something else.
 func (s *State) Load(ctx context.Context, name string, v any) (bool, error) {
 	o, found, err := s.get(ctx, name)
 	if err != nil || !found {
 		return false, err
 	}
 	if err := json.Unmarshal(o.data, v); err != nil {
-		return false, fmt.Errorf("load %s: %w", name, err)
+		return false, fmt.Errorf("load %s: %w: %w", name, ErrUnreadable, err)
 	}
 	return true, nil
 }

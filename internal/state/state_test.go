@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -109,6 +110,13 @@ func TestSaveKeepsToAPlaceOfItsOwn(t *testing.T) {
 	}
 	if found, err := s.Load(t.Context(), "marks/srv/db", &got); !found || err != nil || got["a"] != 1 {
 		t.Errorf("%v, %t, %v", got, found, err)
+	}
+	var other []int
+	if found, err := s.Load(t.Context(), "marks/srv/db", &other); found || !errors.Is(err, state.ErrUnreadable) {
+		t.Errorf("what is something else: %t, %v", found, err)
+	}
+	if err := s.Save(t.Context(), "marks/srv/db", strings.Repeat("x", 64<<20)); err == nil {
+		t.Error("what could not be read again was saved")
 	}
 	if err := s.Remove(t.Context(), "marks/srv/db"); err != nil {
 		t.Error(err)

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -58,5 +59,6 @@ func differences(before, after string) (out []string) {
 // stronger says whether nothing of a posture protects less than before.
 func stronger(p, than bacvault.Posture) bool {
 	return p.Scope == than.Scope && p.Locked() && p.PeriodDays >= than.PeriodDays && p.ProtectedAppend == than.ProtectedAppend &&
-		p.ProtectedAppendAll == than.ProtectedAppendAll && (p.LegalHold || !than.LegalHold) && len(p.LegalHoldTags) >= len(than.LegalHoldTags)
+		p.ProtectedAppendAll == than.ProtectedAppendAll && (p.LegalHold || !than.LegalHold) &&
+		!slices.ContainsFunc(than.LegalHoldTags, func(tag string) bool { return !slices.Contains(p.LegalHoldTags, tag) })
 }

@@ -13,8 +13,11 @@ import (
 func (w *Watch) judge(seen *seen, last Snapshot) Snapshot {
 	s := Snapshot{
 		Schema: SnapshotSchema, At: seen.now, Version: w.Version, Vault: w.Place, MaxBackupAge: w.Limits.BackupAge, MaxProofAge: w.Limits.ProofAge,
-		Posture: seen.posture, Baseline: last.Baseline, Databases: seen.databases, Probe: seen.probe, Unread: seen.unread,
-		Findings: []bacvault.Finding{}, Untold: slices.Clone(last.Untold), Requeued: last.Requeued,
+		Posture: seen.posture, Baseline: last.Baseline, Databases: seen.databases, Probe: seen.probe, Unread: seen.reasons(),
+		Findings: []bacvault.Finding{}, Untold: slices.Clone(last.Untold), FailedTo: seen.failedTo, First: last.First,
+	}
+	if s.First.IsZero() || !seen.oldest.IsZero() && seen.oldest.Before(s.First) {
+		s.First = seen.oldest
 	}
 	if s.Probe == nil {
 		s.Probe = last.Probe
@@ -114,7 +117,7 @@ func unusual(d Database) (out []bacvault.Finding) {
 	if m := median(sizes); len(sizes) >= enough && (float64(d.Newest.Size) < leastSize*float64(m) || float64(d.Newest.Size) > mostSize*float64(m)) {
 		out = append(out, of(d.Database, bacvault.FoundUnusualSize, bacvault.Warning, next, "the newest backup of %s has %d bytes, the median of the %d before it is %d", d.Database, d.Newest.Size, len(sizes), m))
 	}
-	if m := median(rows); len(rows) >= enough && m >= rowsOfNote && (float64(d.Newest.Rows) < leastRows*float64(m) || float64(d.Newest.Rows) > mostRows*float64(m)) {
+	if m := median(rows); d.Newest.read() && len(rows) >= enough && m >= rowsOfNote && (float64(d.Newest.Rows) < leastRows*float64(m) || float64(d.Newest.Rows) > mostRows*float64(m)) {
 		out = append(out, of(d.Database, bacvault.FoundUnusualRows, bacvault.Warning, next, "the newest backup of %s has %d rows, the median of the %d before it is %d", d.Database, d.Newest.Rows, len(rows), m))
 	}
 	return out
@@ -159,12 +162,20 @@ func (w *Watch) judgeRest(seen *seen, s Snapshot) (out []bacvault.Finding) {
 		out = append(out, of(d, bacvault.FoundUnprotected, bacvault.Warning, "Add it to SQL_DATABASE_NAME, or drop it.", "the server has a database %s, and nobody backs it up", d))
 	}
 	out = append(out, w.judgeProbe(seen, s)...)
-	out = append(out, ending(seen, s.Vault)...)
-	if len(seen.unread) > 0 {
-		out = append(out, finding(bacvault.FoundUnread, bacvault.Alarm, s.Vault, "Give the identity the right, or the network the way, that is named.", "could not be read: %s", strings.Join(seen.unread, "; ")))
+	out = append(out, ending(seen, s)...)
+	for what, why := range seen.unread {
+		slices.Sort(why)
+		shown := strings.Join(why[:min(len(why), shownReasons)], "; ")
+		if more := len(why) - shownReasons; more > 0 {
+			shown += fmt.Sprintf("; and %d more", more)
+		}
+		out = append(out, finding(bacvault.FoundUnread, bacvault.Alarm, what, "Give the identity the right, or the network the way, that is named.", "could not be read: %s: %s", what, shown))
 	}
 	return out
 }
+
+// shownReasons is how many of the reasons for one thing that could not be read are told.
+const shownReasons = 5
 
 func (w *Watch) judgeProbe(seen *seen, s Snapshot) []bacvault.Finding {
 	const next = "Treat the vault as writable until it is explained: read the policy's history in the activity log, and probe again with: bacvault policy probe."
@@ -185,25 +196,17 @@ func (w *Watch) judgeProbe(seen *seen, s Snapshot) []bacvault.Finding {
 const endingDays = 14
 
 // ending tells that the protection of the first backup in the vault ends soon, once in the vault's life: from then on something
-// must delete what is old, or it is paid for for ever.
-func ending(seen *seen, place string) []bacvault.Finding {
-	if seen.posture == nil || seen.posture.PeriodDays == 0 {
+// must delete what is old, or it is paid for for ever. It goes by the first archive that any look saw: the next one's
+// protection ends a day later, and so on for ever.
+func ending(seen *seen, s Snapshot) []bacvault.Finding {
+	if seen.posture == nil || seen.posture.PeriodDays == 0 || s.First.IsZero() {
 		return nil
 	}
-	var first time.Time
-	for _, t := range seen.oldest {
-		if first.IsZero() || t.Before(first) {
-			first = t
-		}
-	}
-	if first.IsZero() {
-		return nil
-	}
-	until := seen.posture.ProtectedUntil(first)
+	until := seen.posture.ProtectedUntil(s.First)
 	if left := until.Sub(seen.now); left <= 0 || left > endingDays*24*time.Hour {
 		return nil
 	}
-	return []bacvault.Finding{finding(bacvault.FoundEndingShelter, bacvault.Warning, place, "Decide who deletes expired backups: a lifecycle rule of the account does it without a right for any identity.",
+	return []bacvault.Finding{finding(bacvault.FoundEndingShelter, bacvault.Warning, s.Vault, "Decide who deletes expired backups: a lifecycle rule of the account does it without a right for any identity.",
 		"the first backups can be deleted from %s on", stamp(until))}
 }
 

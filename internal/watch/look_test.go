@@ -87,7 +87,8 @@ func TestWhatIsFoundIsToldOnceAndAgainWhenItIsOver(t *testing.T) {
 		{"a run without a sign of life", bacvault.FoundStalledRun,
 			func(w *world) {
 				w.runs = []bacvault.Progress{{Run: "r", Kind: "backup", Database: db, Stage: bacvault.StageExport, At: start.Add(-3 * time.Hour)}}
-			}, func(w *world) { w.runs = nil }, bacvault.FindingRaised, "no sign of life"},
+				w.lost = []watch.Lost{{Key: "backup/srv/db/", Run: "r", Since: start}}
+			}, func(w *world) { w.lost = nil }, bacvault.FindingRaised, "no sign of life"},
 		{"a database that nobody protects", bacvault.FoundUnprotected,
 			func(w *world) { w.unprotected = []bacvault.Database{other} }, func(w *world) { w.unprotected = nil }, bacvault.FindingRaised, "nobody backs it up"},
 		{"a policy that was unlocked", bacvault.FoundDrift,
@@ -178,6 +179,7 @@ func TestWhatCannotBeSeenIsNotOver(t *testing.T) {
 			w.dead = []watch.DeadLetter{{Queue: "q", ID: "m", At: start}}
 			w.copies[other] = start.AddDate(0, 0, -3)
 			w.runs = []bacvault.Progress{{Run: "r", Database: db, At: start.AddDate(0, 0, -1)}}
+			w.lost = []watch.Lost{{Key: "backup/srv/db/", Run: "r", Since: start}}
 			w.unprotected = []bacvault.Database{other}
 			w.look()
 			before := w.kinds()

@@ -28,6 +28,9 @@ type Snapshot struct {
 	// Untold are the beginnings and ends that no event has told yet; Requeued the missed slots that were asked for again.
 	Untold   []Change `json:"untold,omitempty"`
 	Requeued []Asked  `json:"requeued,omitempty"`
+	// FailedTo is up to when the failed runs are known; First is when the first archive of all was made that any look saw.
+	FailedTo time.Time `json:"failedTo,omitzero"`
+	First    time.Time `json:"first,omitzero"`
 	// Unread names what could not be read: what is missing above may be there all the same.
 	Unread []string `json:"unread,omitempty"`
 }

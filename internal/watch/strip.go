@@ -16,7 +16,7 @@ const grace = 6 * time.Hour
 
 // strip says what became of each slot of the last 30 days: of those that are stored, of those that failed, and of the
 // occurrences of the schedule that are neither.
-func (w *Watch) strip(ctx context.Context, now time.Time, list []Entry, before, row Database, failed []Failed) ([]Slot, error) {
+func (w *Watch) strip(ctx context.Context, c *catalogued, now time.Time, list []Entry, before Database, failed []Failed) []Slot {
 	from := now.AddDate(0, 0, -stripDays)
 	of, old := map[bacvault.Slot]Slot{}, map[bacvault.Slot]Slot{}
 	for _, s := range before.Slots {
@@ -26,11 +26,11 @@ func (w *Watch) strip(ctx context.Context, now time.Time, list []Entry, before, 
 		}
 	}
 	for _, f := range failed {
-		if f.Database == row.Database {
+		if f.Database == before.Database {
 			of[f.Slot] = Slot{Slot: f.Slot, State: SlotFailed, Code: f.Code, Detail: f.Detail}
 		}
 	}
-	first := row.Since
+	first := before.Since
 	for i, e := range list {
 		first = earlier(first, e.Slot.Time())
 		if e.Slot.Time().Before(from) {
@@ -39,11 +39,7 @@ func (w *Watch) strip(ctx context.Context, now time.Time, list []Entry, before, 
 		fault, broke := of[e.Slot]
 		switch {
 		case e.HasManifest:
-			s, err := w.square(ctx, e, old[e.Slot], row, i >= len(list)-rowsOf)
-			if err != nil {
-				return nil, err
-			}
-			of[e.Slot] = s
+			of[e.Slot] = w.square(ctx, c, e, old[e.Slot], i >= len(list)-rowsOf)
 		case broke: // the archive is there, and its run failed behind it
 			fault.Size = e.Size
 			of[e.Slot] = fault
@@ -63,42 +59,46 @@ func (w *Watch) strip(ctx context.Context, now time.Time, list []Entry, before, 
 		}
 	}
 	slices.SortFunc(out, func(a, b Slot) int { return a.Slot.Time().Compare(b.Slot.Time()) })
-	return out, nil
+	return out
 }
 
 // rowsOf is of how many of the newest backups the manifests are read for their rows, when a first look finds many.
 const rowsOf = 8
 
-// square is one stored backup. Its newest drill is read when one has come since the last look.
-func (w *Watch) square(ctx context.Context, e Entry, old Slot, row Database, wanted bool) (Slot, error) {
+// square is one stored backup. Its newest drill is read when one has come since the last look; what could not be read is read
+// by the next look.
+func (w *Watch) square(ctx context.Context, c *catalogued, e Entry, old Slot, wanted bool) Slot {
 	s := Slot{Slot: e.Slot, State: SlotTaken, Size: e.Size, Rows: old.Rows, RestoreSec: old.RestoreSec, Drills: len(e.ProofNames)}
-	if b := row.Newest; s.Rows == nil && b != nil {
-		if b.Slot != e.Slot && wanted {
-			m, ok, err := w.Vault.ReadManifest(ctx, e.Blob)
-			if err != nil || !ok {
-				return s, err
-			}
-			b = backupOf(m)
-		}
-		if b.Slot == e.Slot {
-			s.Rows = &b.Rows
-		}
-	}
 	if old.State == SlotProven {
 		s.State = SlotProven
 	}
-	if s.Drills == old.Drills {
-		return s, nil
+	if b := c.row.Newest; s.Rows == nil && b != nil {
+		if b.Slot != e.Slot {
+			b = nil
+			if wanted {
+				b = w.manifest(ctx, c, e.Blob)
+			}
+		}
+		if b != nil && b.read() {
+			s.Rows = &b.Rows
+		}
 	}
-	p, ok, err := w.Vault.ReadProof(ctx, e.ProofNames[len(e.ProofNames)-1])
-	if err != nil || !ok {
-		return s, err
+	if s.Drills == old.Drills || s.Drills == 0 {
+		return s
+	}
+	name := e.ProofNames[s.Drills-1]
+	p := c.row.LastDrill
+	if p == nil || name != bacvault.ProofName(p.Blob, p.At) {
+		if p = w.proof(ctx, c, name); p == nil {
+			s.Drills = old.Drills
+			return s
+		}
 	}
 	s.State, s.RestoreSec = SlotTaken, p.RestoreSec
 	if p.Passed {
 		s.State = SlotProven
 	}
-	return s, nil
+	return s
 }
 
 func later(a, b time.Time) time.Time {

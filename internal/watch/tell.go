@@ -89,13 +89,13 @@ func eventID(c Change) string {
 }
 
 // requeue asks once more for the newest scheduled slot of a database that has no backup of it, once for each slot, and not while a
-// run is at work on the database or after one that failed for good.
-func (w *Watch) requeue(ctx context.Context, s *Snapshot, seen *seen, last Snapshot) {
+// run is at work on the database or after one that failed for good. It gives what was asked for lately.
+func (w *Watch) requeue(ctx context.Context, seen *seen, last Snapshot) []Asked {
 	if w.QueueMissed == nil {
-		return
+		return last.Requeued
 	}
 	kept := slices.DeleteFunc(slices.Clone(last.Requeued), func(a Asked) bool { return seen.now.Sub(a.Slot.Time()) > stripDays*24*time.Hour })
-	for _, d := range s.Databases {
+	for _, d := range seen.databases {
 		if len(d.Slots) == 0 || seen.blind[d.String()] || slices.ContainsFunc(seen.runs, func(r bacvault.Progress) bool { return r.Database == d.Database }) {
 			continue
 		}
@@ -105,10 +105,10 @@ func (w *Watch) requeue(ctx context.Context, s *Snapshot, seen *seen, last Snaps
 			continue
 		}
 		if err := w.QueueMissed(ctx, d.Database, newest.Slot); err != nil {
-			s.Unread = append(s.Unread, fmt.Sprintf("ask again for slot %s of %s: %v", newest.Slot, d.Database, err))
+			seen.miss("the missed slots", fmt.Errorf("ask again for slot %s of %s: %w", newest.Slot, d.Database, err))
 			continue
 		}
 		kept = append(kept, ask)
 	}
-	s.Requeued = kept
+	return kept
 }

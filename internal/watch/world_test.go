@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +67,7 @@ type world struct {
 	told  []told
 	asked []string
 	lists map[bacvault.Database]int
+	mu    sync.Mutex // of reads: databases are read side by side
 	reads int
 	fails map[string]error // by what is asked
 
@@ -117,13 +119,17 @@ func (w *world) Catalogue(_ context.Context, d bacvault.Database) ([]watch.Entry
 }
 
 func (w *world) ReadManifest(_ context.Context, blob string) (bacvault.Manifest, bool, error) {
+	w.mu.Lock()
 	w.reads++
+	w.mu.Unlock()
 	m, ok := w.manifests[blob]
 	return m, ok, w.fail("manifest")
 }
 
 func (w *world) ReadProof(_ context.Context, name string) (bacvault.Proof, bool, error) {
+	w.mu.Lock()
 	w.reads++
+	w.mu.Unlock()
 	p, ok := w.proofs[name]
 	return p, ok, w.fail("proof")
 }
@@ -159,7 +165,11 @@ func (w *world) watch() *watch.Watch {
 			return dbs, at, w.fail("copies")
 		},
 		Leases: func(context.Context) ([]watch.Lost, error) { return w.lost, w.fail("leases") },
-		Runs:   func(context.Context) ([]bacvault.Progress, error) { return w.runs, w.fail("runs") },
+		Runs:   func(context.Context) ([]bacvault.Progress, error) { return slices.Clone(w.runs), w.fail("runs") },
+		Forget: func(_ context.Context, run string) error {
+			w.runs = slices.DeleteFunc(w.runs, func(r bacvault.Progress) bool { return r.Run == run })
+			return w.fail("forget")
+		},
 		Failures: func(_ context.Context, since time.Time) (out []watch.Failed, err error) {
 			for _, f := range w.failed {
 				if f.At.After(since) {
