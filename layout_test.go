@@ -37,7 +37,7 @@ type room struct {
 var rooms = map[string]room{
 	"handler":             {ours: []string{"internal/app", "internal/backup", "internal/promote", "internal/restore", "internal/bus", "internal/config", "internal/watch", "internal/bacvault"}, sdk: []string{logrus}},
 	"cmd/bacvault":        {ours: []string{"internal/app", "internal/bacpac", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
-	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/promote", "internal/probe", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
+	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/notify", "internal/promote", "internal/probe", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
 	"internal/azuresql":   {ours: []string{"internal/bacvault"}, sdk: []string{mssql, armsql, azcore}},
 	"internal/backup":     {ours: []string{"internal/bacvault"}},
 	"internal/bacpac":     {ours: []string{"internal/bacvault"}},
@@ -46,6 +46,7 @@ var rooms = map[string]room{
 	"internal/config":     {},
 	"internal/drill":      {ours: []string{"internal/bacvault"}},
 	"internal/gate":       {ours: []string{"internal/bacvault"}, sdk: []string{azblob, armstorage, azcore}},
+	"internal/notify":     {ours: []string{"internal/bacvault"}},
 	"internal/promote":    {ours: []string{"internal/bacvault"}},
 	"internal/probe":      {ours: []string{"internal/bacvault"}, sdk: []string{azblob, azcore}},
 	"internal/restore":    {ours: []string{"internal/bacvault"}},

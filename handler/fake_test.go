@@ -38,6 +38,7 @@ type fakeApp struct {
 	restore func(context.Context, bacvault.RestoreRequest) (restore.Result, error)
 	drill   func(context.Context, bacvault.RestoreRequest) (bacvault.Proof, error)
 	promote func(context.Context, bacvault.RestoreRequest) (bacvault.Promotion, error)
+	notify  func(bacvault.Event) (bool, error)
 	failAt  string // the kind of call that fails
 	err     error
 }
@@ -88,6 +89,10 @@ func (a *fakeApp) Look(context.Context) (watch.Snapshot, error) {
 
 func (a *fakeApp) CleanCopies(context.Context) ([]string, error) {
 	return []string{"db_bacvault_copy_20261101020000"}, a.call("clean copies", "")
+}
+
+func (a *fakeApp) Notify(_ context.Context, e bacvault.Event) (bool, error) {
+	return a.notify(e)
 }
 
 func (a *fakeApp) Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event {

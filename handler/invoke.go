@@ -37,6 +37,7 @@ type application interface {
 	ProbeDaily(ctx context.Context) (probed bool, err error)
 	Look(ctx context.Context) (watch.Snapshot, error)
 	CleanCopies(ctx context.Context) (dropped []string, err error)
+	Notify(ctx context.Context, e bacvault.Event) (posted bool, err error)
 	Event(t bacvault.EventType, request string, attempt int, subject string, d bacvault.EventData) bacvault.Event
 	Publish(ctx context.Context, e bacvault.Event) error
 	Send(ctx context.Context, queue string, m bus.Message) error
@@ -70,6 +71,7 @@ func (h *handler) functions() map[string]func(context.Context, invocation) (answ
 		"drill":          h.drill,
 		"status":         h.status,
 		"watch":          h.watch,
+		"notify":         h.notify,
 	}
 }
 

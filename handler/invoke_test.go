@@ -205,12 +205,12 @@ func TestHostsReadinessProbeIsAnswered(t *testing.T) {
 // another binding name would only show in Azure.
 func TestFunctionsFolderMatchesTheRouteTable(t *testing.T) {
 	type binding struct {
-		Type, Direction, Name, QueueName, Connection, DataType, Cardinality string
-		AutoCompleteMessages                                                *bool
+		Type, Direction, Name, QueueName, TopicName, SubscriptionName, Connection, DataType, Cardinality string
+		AutoCompleteMessages                                                                             *bool
 	}
-	off := false
+	off, on := false, true
 	queue := func(name string) []binding {
-		return []binding{{"serviceBusTrigger", "in", "message", name, "ServiceBusConnection", "binary", "one", &off}}
+		return []binding{{"serviceBusTrigger", "in", "message", name, "", "", "ServiceBusConnection", "binary", "one", &off}}
 	}
 	want := map[string][]binding{
 		"nightly-backup": {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
@@ -218,6 +218,7 @@ func TestFunctionsFolderMatchesTheRouteTable(t *testing.T) {
 		"restore":        queue(bacvault.RestoreQueue),
 		"drill":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
 		"watch":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
+		"notify":         {{"serviceBusTrigger", "in", "message", "", bacvault.EventTopic, "notify", "ServiceBusConnection", "binary", "one", &on}},
 		"status":         {{Type: "httpTrigger", Direction: "in", Name: "req"}, {Type: "http", Direction: "out", Name: "res"}},
 	}
 	got := map[string][]binding{}

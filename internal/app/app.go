@@ -11,6 +11,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
 	"github.com/bacvault/bacvault/internal/gate"
+	"github.com/bacvault/bacvault/internal/notify"
 	"github.com/bacvault/bacvault/internal/probe"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/state"
@@ -43,6 +44,7 @@ type App struct {
 	progress *progressWriter
 	nightly  watch.Schedule
 	prober   *probe.Probe
+	notifier *notify.Notifier // nil: nobody is notified
 }
 
 // New wires the rooms. It calls nothing outside, so that the handler is ready in milliseconds.
@@ -68,6 +70,9 @@ func New(c config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	if a.prober, err = probe.New(probe.Config{ContainerURL: c.VaultURL(), Credential: cred, Now: o.Now}); err != nil {
+		return nil, err
+	}
+	if a.notifier, err = newNotifier(c); err != nil {
 		return nil, err
 	}
 	if a.state, err = state.New(state.Config{ContainerURL: c.StateURL(), Credential: cred, LeaseSeconds: c.LeaseSeconds}); err != nil {

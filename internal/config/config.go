@@ -58,6 +58,9 @@ type Config struct {
 	BackupSchedule    string
 	RequeueMissed     string
 	Probe             string
+	NotifyURL         Secret // empty: nobody is notified
+	NotifyFormat      string
+	StatusURL         string
 	AccessTier        string
 
 	SQLPackage     string
