@@ -548,7 +548,7 @@ func TestEmulatorHasOurEntities(t *testing.T) {
 	filter := constants(t, file)["failuresFilter"]
 	for _, want := range []string{
 		"LockDuration: 5 * time.Minute, MaxDeliveryCount: 5, DuplicateWindow: 10 * time.Minute, DeadLetterOnExpiration: true",
-		`requests("backup-requests"), requests("restore-requests")`, `"backup-events"`, `{Name: "all",`, `{Name: "failures",`,
+		`requests("backup-requests"), requests("restore-requests")`, `"backup-events"`, `{Name: "all",`, `{Name: "failures",`, `{Name: "notify", LockDuration: time.Minute, DefaultTimeToLive: 7 * 24 * time.Hour, SQL: failuresFilter}`,
 	} {
 		if filter == "" || !strings.Contains(page(t, file), want) {
 			t.Fatalf("%s no longer says %s: bring compose/servicebus.json and this test up to it", file, want)
@@ -578,7 +578,7 @@ func TestEmulatorHasOurEntities(t *testing.T) {
 		t.Fatalf("%d namespaces, %v", len(c.UserConfig.Namespaces), err)
 	}
 	ns := c.UserConfig.Namespaces[0]
-	if len(ns.Queues) != 2 || len(ns.Topics) != 1 || len(ns.Topics[0].Subscriptions) != 2 {
+	if len(ns.Queues) != 2 || len(ns.Topics) != 1 || len(ns.Topics[0].Subscriptions) != 3 {
 		t.Fatalf("%+v", ns)
 	}
 	for i, name := range []string{bacvault.BackupQueue, bacvault.RestoreQueue} {
@@ -590,15 +590,21 @@ func TestEmulatorHasOurEntities(t *testing.T) {
 	if topic.Name != bacvault.EventTopic || !topic.Properties.RequiresDuplicateDetection {
 		t.Errorf("topic %s, duplicate detection %t", topic.Name, topic.Properties.RequiresDuplicateDetection)
 	}
-	all, failures := topic.Subscriptions[0], topic.Subscriptions[1]
-	if all.Name != "all" || len(all.Rules) != 0 || failures.Name != "failures" || len(failures.Rules) != 1 {
+	all := topic.Subscriptions[0]
+	if all.Name != "all" || len(all.Rules) != 0 {
 		t.Fatalf("subscriptions %+v", topic.Subscriptions)
 	}
 	plain := func(s string) string {
 		return strings.Join(strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(s)), " ")
 	}
-	if got := failures.Rules[0].Properties.SqlFilter.SqlExpression; plain(got) != plain(filter) {
-		t.Errorf("the filter is %s, the stand-in's is %s", got, filter)
+	for i, name := range []string{"failures", "notify"} {
+		sub := topic.Subscriptions[i+1]
+		if sub.Name != name || len(sub.Rules) != 1 {
+			t.Fatalf("subscriptions %+v", topic.Subscriptions)
+		}
+		if got := sub.Rules[0].Properties.SqlFilter.SqlExpression; plain(got) != plain(filter) {
+			t.Errorf("the filter of %s is %s, the stand-in's is %s", name, got, filter)
+		}
 	}
 	if !strings.Contains(plain(page(t, "docs/events.md")), plain(filter)) {
 		t.Error("docs/events.md does not show the filter of failures")

@@ -82,7 +82,7 @@ func New(c config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a.tool = sqlpackage.New(sqlpackage.Config{
-		Path: c.SQLPackage, ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return o.Environ },
+		Path: c.SQLPackage, ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return withoutWebhook(o.Environ) },
 	})
 	a.progress = newProgressWriter(a.state, a.now)
 	return a, nil

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/config"
@@ -26,4 +28,9 @@ func (a *App) Notify(ctx context.Context, e bacvault.Event) (posted bool, err er
 		return false, ErrNoWebhook
 	}
 	return a.notifier.Post(ctx, e)
+}
+
+// withoutWebhook is the environment that a child inherits: the webhook's address is none of its business.
+func withoutWebhook(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool { return strings.HasPrefix(kv, "BACVAULT_NOTIFY_URL=") })
 }

@@ -62,6 +62,8 @@ func DefaultEntities() Entities {
 			Subscriptions: []Subscription{
 				{Name: "all", LockDuration: time.Minute},
 				{Name: "failures", LockDuration: time.Minute, SQL: failuresFilter},
+				// Where the function notify is off nobody reads this one: without an expiry it would fill the topic.
+				{Name: "notify", LockDuration: time.Minute, DefaultTimeToLive: 7 * 24 * time.Hour, SQL: failuresFilter},
 			},
 		}},
 	}

@@ -138,7 +138,7 @@ func (s *Stack) StartBackup(ctx context.Context, settings map[string]string) (*f
 
 // StartRestore runs the restore app under its own identity.
 func (s *Stack) StartRestore(ctx context.Context, settings map[string]string) (*funchost.Host, error) {
-	return s.app(ctx, "restore", roles.Restore, []string{"nightly-backup", "backup", "status", "watch"}, "", settings)
+	return s.app(ctx, "restore", roles.Restore, []string{"nightly-backup", "backup", "status", "watch", "notify"}, "", settings)
 }
 
 func (s *Stack) app(ctx context.Context, name, client string, disabled []string, listen string, settings map[string]string) (*funchost.Host, error) {
@@ -166,6 +166,8 @@ func (s *Stack) app(ctx context.Context, name, client string, disabled []string,
 func (s *Stack) Settings(client string) map[string]string {
 	env := map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom", "BACKUP_SCHEDULE": Schedule, "BACVAULT_DRILL_SCHEDULE": DrillSchedule,
+		// As in every app that has no webhook.
+		"AzureWebJobs_notify_Disabled": "true",
 		"STORAGE_ACCOUNT_NAME": s.Places.VaultAccount, "STORAGE_CONTAINER_NAME": s.Places.VaultContainer,
 		"BACVAULT_BLOB_ENDPOINT": s.Blob.URL(s.Places.VaultAccount), "BACVAULT_STATE_ENDPOINT": s.Blob.URL(s.Places.StateAccount),
 		"AzureWebJobsStorage__accountName": s.Places.StateAccount, "BACVAULT_STATE_CONTAINER": s.Places.StateContainer,
