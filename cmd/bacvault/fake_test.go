@@ -32,6 +32,68 @@ type fake struct {
 	promote  func(bacvault.RestoreRequest) (bacvault.Promotion, error)
 	closed   int
 	report   bacvault.Report
+
+	filters   []app.BackupFilter
+	list      app.BackupList
+	shown     app.Backup
+	fetched   func() (app.Fetched, error)
+	policy    app.PolicyReport
+	accepted  int
+	accept    func() (app.PolicyReport, error)
+	probe     app.ProbeResult
+	events    func(from int64) ([]app.Peeked, error)
+	from      []int64
+	letters   app.DeadLetters
+	requeue   func(queues, ids []string) (app.Requeued, error)
+	requeued  int
+	diagnosis app.Diagnosis
+	as        string
+}
+
+func (f *fake) Backups(_ context.Context, filter app.BackupFilter) (app.BackupList, error) {
+	f.filters = append(f.filters, filter)
+	return f.list, f.err
+}
+
+func (f *fake) ShowBackup(_ context.Context, r bacvault.RestoreRequest) (app.Backup, error) {
+	f.restores = append(f.restores, r)
+	return f.shown, f.err
+}
+
+func (f *fake) FetchBackup(_ context.Context, r bacvault.RestoreRequest) (app.Fetched, error) {
+	f.restores = append(f.restores, r)
+	if f.err != nil {
+		return app.Fetched{}, f.err
+	}
+	return f.fetched()
+}
+
+func (f *fake) Vault() (address, container string) { return "https://st/sql-backups", "sql-backups" }
+
+func (f *fake) CheckPolicy(context.Context) (app.PolicyReport, error) { return f.policy, f.err }
+
+func (f *fake) AcceptPolicy(context.Context) (app.PolicyReport, error) {
+	f.accepted++
+	return f.accept()
+}
+
+func (f *fake) ProbeNow(context.Context) (app.ProbeResult, error) { return f.probe, f.err }
+
+func (f *fake) PeekEvents(_ context.Context, _ string, from int64) ([]app.Peeked, error) {
+	f.from = append(f.from, from)
+	return f.events(from)
+}
+
+func (f *fake) DeadLetters(context.Context, []string) app.DeadLetters { return f.letters }
+
+func (f *fake) Requeue(_ context.Context, queues, ids []string) (app.Requeued, error) {
+	f.requeued++
+	return f.requeue(queues, ids)
+}
+
+func (f *fake) Doctor(_ context.Context, as string) (app.Diagnosis, error) {
+	f.as = as
+	return f.diagnosis, f.err
 }
 
 func (f *fake) Status(context.Context) app.StatusModel { return f.model }

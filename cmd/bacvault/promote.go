@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -45,7 +43,7 @@ func (c *cli) promotion(action bacvault.PromoteAction, short string) *cobra.Comm
 				return usageError("--force needs --reason: who forces a promotion says why")
 			}
 			if action != bacvault.PromotePlan && !p.yes && !c.inTTY {
-				return usageError("nobody is there to ask: say --yes")
+				return nobodyToAsk
 			}
 			r := bacvault.RestoreRequest{
 				Kind: bacvault.KindPromote, Action: action, Envelope: p.envelope(), Database: p.source(p.server), TargetDatabase: p.restored,
@@ -111,21 +109,7 @@ func (c *cli) confirm(ctx context.Context, a operator, r bacvault.RestoreRequest
 			return err
 		}
 	}
-	fmt.Fprintf(c.stderr, "This will %s the promotion of %s. Type the database's name to go on: ", r.Action, r.Name)
-	answer := make(chan string, 1)
-	go func() { // ends with the line, or with the process: a read of a terminal can't be cancelled
-		line, _ := bufio.NewReader(c.stdin).ReadString('\n')
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case typed := <-answer:
-		if typed != r.Name {
-			return verdict{exitRefused, fmt.Sprintf("%q is not %q: nothing was changed", typed, r.Name)}
-		}
-	}
-	return nil
+	return c.ask(ctx, fmt.Sprintf("This will %s the promotion of %s. Type the database's name to go on: ", r.Action, r.Name), r.Name)
 }
 
 func printSteps(w io.Writer, p bacvault.Promotion) {

@@ -43,6 +43,17 @@ type operator interface {
 	Restored(ctx context.Context, sent bacvault.RestoreRequest) (*app.RestoreResult, error)
 	DrillProof(ctx context.Context, d bacvault.Database, request string, since time.Time) (*bacvault.Proof, error)
 	Promote(ctx context.Context, r bacvault.RestoreRequest) (bacvault.Promotion, error)
+	Backups(ctx context.Context, f app.BackupFilter) (app.BackupList, error)
+	ShowBackup(ctx context.Context, r bacvault.RestoreRequest) (app.Backup, error)
+	FetchBackup(ctx context.Context, r bacvault.RestoreRequest) (app.Fetched, error)
+	Vault() (address, container string)
+	CheckPolicy(ctx context.Context) (app.PolicyReport, error)
+	AcceptPolicy(ctx context.Context) (app.PolicyReport, error)
+	ProbeNow(ctx context.Context) (app.ProbeResult, error)
+	PeekEvents(ctx context.Context, subscription string, from int64) ([]app.Peeked, error)
+	DeadLetters(ctx context.Context, queues []string) app.DeadLetters
+	Requeue(ctx context.Context, queues, ids []string) (app.Requeued, error)
+	Doctor(ctx context.Context, as string) (app.Diagnosis, error)
 	Close(ctx context.Context) error
 }
 
@@ -131,7 +142,8 @@ func (c *cli) root() *cobra.Command {
 	root.SetIn(c.stdin)
 	root.AddCommand(
 		c.statusCommand(), c.planCommand(), c.backupCommand(), c.restoreCommand(), c.drillCommand(), c.promoteCommand(),
-		c.verifyCommand(), c.versionCommand(), c.requestCommand(),
+		c.listCommand(), c.showCommand(), c.verifyCommand(), c.policyCommand(), c.eventsCommand(), c.deadLettersCommand(), c.doctorCommand(),
+		c.versionCommand(), c.requestCommand(),
 	)
 	return root
 }

@@ -67,6 +67,8 @@ type (
 	StatusModel = status.Model
 	// NightPlan is what a night needs.
 	NightPlan = watch.Plan
+	// ProbeResult is what a tamper probe tried, and how the store answered.
+	ProbeResult = watch.Probe
 )
 
 // Busy says who is at work, where an error means that somebody is.
@@ -78,6 +80,8 @@ func Busy(err error) (string, bool) {
 		return r.Error(), true
 	case errors.As(err, &p):
 		return p.Error(), true
+	case errors.Is(err, ErrLooking):
+		return "the watch is looking; try again in some minutes", true
 	}
 	return "", false
 }

@@ -230,15 +230,20 @@ func (b *Bus) sender(entity string) (*azservicebus.Sender, error) {
 
 // receiver opens a receiver for settling only: it is never asked for a message.
 func (b *Bus) receiver(queue string) (*azservicebus.Receiver, error) {
+	return b.open(queue, func() (*azservicebus.Receiver, error) { return b.client.NewReceiverForQueue(queue, nil) })
+}
+
+// open keeps one receiver for each entity.
+func (b *Bus) open(entity string, make func() (*azservicebus.Receiver, error)) (*azservicebus.Receiver, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r := b.receivers[queue]; r != nil {
+	if r := b.receivers[entity]; r != nil {
 		return r, nil
 	}
-	r, err := b.client.NewReceiverForQueue(queue, nil)
+	r, err := make()
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", queue, err)
+		return nil, fmt.Errorf("open %s: %w", entity, err)
 	}
-	b.receivers[queue] = r
+	b.receivers[entity] = r
 	return r, nil
 }

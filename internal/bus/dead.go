@@ -68,13 +68,20 @@ func deadLetter(queue string, m *azservicebus.ReceivedMessage) DeadLetter {
 	return d
 }
 
+// Refused is a dead letter that was not sent again, and why.
+type Refused struct {
+	DeadLetter
+	Why error
+}
+
 // Requeue sends the dead letters that fit into their queue again, under the message that again makes of each, and takes them off the
 // dead letters afterwards. A message is sent before it is taken off: broken off in between it is there twice, and the second
-// run finds the first one's work done. again may refuse one with an error, which leaves it where it is.
-func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) bool, again func(DeadLetter) (Message, error)) (sent []DeadLetter, err error) {
+// run finds the first one's work done. again may refuse one with an error, which leaves it where it is. What was sent is told
+// beside an error too.
+func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) bool, again func(DeadLetter) (Message, error)) (sent []DeadLetter, refused []Refused, err error) {
 	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 	if err != nil {
-		return nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
+		return nil, nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
 	var kept []*azservicebus.ReceivedMessage
 	defer func() {
@@ -86,10 +93,10 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 	for {
 		ms, err := receiveSome(ctx, r)
 		if err != nil {
-			return sent, fmt.Errorf("receive the dead letters of %s: %w", queue, err)
+			return sent, refused, fmt.Errorf("receive the dead letters of %s: %w", queue, err)
 		}
 		if len(ms) == 0 {
-			return sent, nil
+			return sent, refused, nil
 		}
 		for i, m := range ms {
 			d := deadLetter(queue, m)
@@ -97,26 +104,28 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 				kept = append(kept, m)
 				continue
 			}
-			if err := b.requeue(ctx, r, m, d, again); err != nil {
+			out, err := again(d)
+			if err != nil {
+				kept, refused = append(kept, m), append(refused, Refused{d, err})
+				continue
+			}
+			if err := b.replace(ctx, r, m, queue, out); err != nil {
 				kept = append(kept, ms[i:]...)
-				return sent, fmt.Errorf("send %s again: %w", d.ID, err)
+				return sent, refused, fmt.Errorf("send %s again: %w", d.ID, err)
 			}
 			sent = append(sent, d)
 		}
 	}
 }
 
-func (b *Bus) requeue(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, d DeadLetter, again func(DeadLetter) (Message, error)) error {
-	out, err := again(d)
-	if err != nil {
-		return err
-	}
-	if err := b.Send(ctx, d.Queue, out); err != nil {
+// replace sends the new message before it takes the old one off.
+func (b *Bus) replace(ctx context.Context, r *azservicebus.Receiver, old *azservicebus.ReceivedMessage, queue string, m Message) error {
+	if err := b.Send(ctx, queue, m); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return r.CompleteMessage(ctx, m, nil)
+	return r.CompleteMessage(ctx, old, nil)
 }
 
 // emptyAfter is how long a receive waits before it takes the dead letters for empty.
