@@ -31,7 +31,7 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 		Posture: a.gate.Observe, Judge: a.judge, Export: a.export(srv), Verify: a.verifyExport, Tool: a.toolVersion,
 		AppVersion: a.opts.Version, Consistency: bacvault.ConsistencyCopy, OrLive: a.cfg.Consistency == "copy-or-live",
 		ReadBack: a.cfg.ReadBack == "full", WorkDir: a.cfg.WorkDir, CommitPause: 5 * time.Second,
-		FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+		FreeBytes: freeBytes, Now: a.now, NewRun: func() string { return id }, Report: a.report,
 	}
 	if a.cfg.Fingerprint != "off" {
 		b.Fingerprint = azuresql.FingerprintMethod
@@ -41,7 +41,7 @@ func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Re
 	}
 	res, err := b.Run(ctx, req)
 	var busy *backup.Busy
-	if err != nil && !errors.As(err, &busy) && ctx.Err() == nil {
+	if err != nil && !errors.As(err, &busy) && !stopped(ctx) {
 		a.noteFailure(ctx, req, err)
 	}
 	return res, err
@@ -51,7 +51,7 @@ func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
 	return gate.Judge(p, gate.Requirement{
 		MinDays: a.cfg.MinRetentionDays, AllowUnlockedUntil: a.cfg.AllowUnlockedUntil, AllowUnlockedReason: a.cfg.AllowUnlockedReason,
 		NoManagementPlane: a.cfg.NoManagementPlane,
-	}, time.Now())
+	}, a.now())
 }
 
 func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(string)) ([]string, error) {

@@ -24,7 +24,7 @@ func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.
 	req.Server = srv.name // as it is configured: proofs lie beside blobs, whose names tell cases apart
 	d := drill.Drill{
 		Restore: a.drilled, Drop: a.restoreTarget(srv).sql.Drop, ProofNames: a.proofNames, ReadProof: a.vault.ReadProof, PutProof: a.vault.PutProof,
-		Now: time.Now, App: bacvault.Program{Name: "bacvault", Version: a.opts.Version},
+		Now: a.now, App: bacvault.Program{Name: "bacvault", Version: a.opts.Version},
 	}
 	return d.Run(ctx, req)
 }

@@ -154,6 +154,12 @@ type failedSlots struct {
 // keptFailures is how many of them are kept: a month of nights, and some that were asked for.
 const keptFailures = 40
 
+// stopped says that a run's context ended because the app goes down. One that ended at the run's limit is a failure.
+func stopped(ctx context.Context) bool {
+	var f *bacvault.Failure
+	return ctx.Err() != nil && !errors.As(context.Cause(ctx), &f)
+}
+
 // noteFailure remembers that the backup of a slot failed, for the strip of the page. Nothing depends on it, so nothing waits long.
 func (a *App) noteFailure(ctx context.Context, req bacvault.BackupRequest, err error) {
 	if req.Slot == nil {

@@ -40,7 +40,7 @@ func (a *App) newRestore(target *server, id string) *restore.Restore {
 	return &restore.Restore{
 		Server: restoreServer{target}, Target: target.name, Vault: restoreVault{a}, State: restoreState{a}, Protects: a.cfg.Protects, Verify: verifyStored,
 		Import: a.importArchive(target), ServiceObjective: a.cfg.ServiceObjective, MaxSizeGB: a.cfg.MaxSizeGB, Fingerprint: azuresql.FingerprintMethod,
-		WorkDir: a.cfg.WorkDir, Pause: pauseToLook, FreeBytes: freeBytes, Now: time.Now, NewRun: func() string { return id }, Report: a.report,
+		WorkDir: a.cfg.WorkDir, Pause: pauseToLook, FreeBytes: freeBytes, Now: a.now, NewRun: func() string { return id }, Report: a.report,
 	}
 }
 

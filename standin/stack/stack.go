@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"time"
 
 	"github.com/bacvault/bacvault/standin/arm"
 	"github.com/bacvault/bacvault/standin/blob"
@@ -49,6 +50,8 @@ type Options struct {
 	Rights func(roles.Table) roles.Table
 	// Settings come on top of both apps' own.
 	Settings map[string]string
+	// TokenLifetime is how long a token is good by the stack's clock; 0 is an hour. A test that moves the clock by days needs more.
+	TokenLifetime time.Duration
 	// NoApps leaves the apps out: the caller starts them, with StartBackup and StartRestore.
 	NoApps bool
 	// BlobListen and the like fix an address; empty is any free port.
@@ -105,7 +108,7 @@ func (s *Stack) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.Identity, err = identity.Start(identity.Config{Clients: roles.All(), Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log}); err != nil {
+	if s.Identity, err = identity.Start(identity.Config{Clients: roles.All(), TokenLifetime: s.opts.TokenLifetime, Clock: s.Clock, Faults: s.Faults, Log: s.opts.Log}); err != nil {
 		return err
 	}
 	s.closes = append(s.closes, s.Identity.Close)
