@@ -168,9 +168,7 @@ func (s *Stack) app(ctx context.Context, name, client string, disabled []string,
 // Settings are the app settings of a process that runs under a client id.
 func (s *Stack) Settings(client string) map[string]string {
 	env := map[string]string{
-		"FUNCTIONS_WORKER_RUNTIME": "custom", "BACKUP_SCHEDULE": Schedule, "BACVAULT_DRILL_SCHEDULE": DrillSchedule,
-		// As in every app that has no webhook.
-		"AzureWebJobs_notify_Disabled": "true",
+		"FUNCTIONS_WORKER_RUNTIME": "custom", "AzureWebJobs_notify_Disabled": "true", "BACKUP_SCHEDULE": Schedule, "BACVAULT_DRILL_SCHEDULE": DrillSchedule,
 		"STORAGE_ACCOUNT_NAME": s.Places.VaultAccount, "STORAGE_CONTAINER_NAME": s.Places.VaultContainer,
 		"BACVAULT_BLOB_ENDPOINT": s.Blob.URL(s.Places.VaultAccount), "BACVAULT_STATE_ENDPOINT": s.Blob.URL(s.Places.StateAccount),
 		"AzureWebJobsStorage__accountName": s.Places.StateAccount, "BACVAULT_STATE_CONTAINER": s.Places.StateContainer,
