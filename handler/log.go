@@ -60,7 +60,10 @@ func (l *logger) progress(p bacvault.Progress) {
 	}
 	e := l.of(p)
 	switch {
-	case !p.Done && p.Note != "":
+	case p.Working():
+		if p.Bytes > 0 {
+			e = e.WithField("bytes", p.Bytes)
+		}
 		e.WithField("note", p.Note).Debug("working")
 	case !p.Done:
 		e.Info("stage begins")

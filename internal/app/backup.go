@@ -54,14 +54,17 @@ func (a *App) judge(p bacvault.Posture) ([]string, *bacvault.Failure) {
 	}, a.now())
 }
 
-func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(string)) ([]string, error) {
-	return func(ctx context.Context, database, file, workDir string, report func(string)) ([]string, error) {
+func (a *App) export(srv *server) func(ctx context.Context, database, file, workDir string, report func(bacvault.Work)) ([]string, error) {
+	return func(ctx context.Context, database, file, workDir string, report func(bacvault.Work)) ([]string, error) {
 		res, err := a.tool.Export(ctx, sqlpackage.ExportSpec{
-			Address: srv.address, Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(l.Text) },
+			Address: srv.address, Database: database, File: file, WorkDir: workDir, Report: func(l sqlpackage.Line) { report(working(l)) },
 		})
 		return res.Warnings, err
 	}
 }
+
+// working is how far sqlpackage has come.
+func working(l sqlpackage.Line) bacvault.Work { return bacvault.Work{Note: l.Text, Tables: l.Tables} }
 
 // verifyExport walks a fresh archive. A table that it can't count is refused, unless the settings let it degrade the backup.
 func (a *App) verifyExport(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error) {
@@ -142,8 +145,8 @@ func (v backupVault) Head(ctx context.Context, blob string) (backup.Stored, bool
 	return backup.Stored{Blob: s.Blob, Created: s.Created}, ok, err
 }
 
-func (v backupVault) Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (backup.Staged, error) {
-	s, err := v.vault.Stage(ctx, blob, r, size, nil)
+func (v backupVault) Stage(ctx context.Context, blob string, r io.ReaderAt, size int64, progress func(int64)) (backup.Staged, error) {
+	s, err := v.vault.Stage(ctx, blob, r, size, progress)
 	return staged{v.App, s}, err
 }
 
@@ -161,6 +164,8 @@ type staged struct {
 }
 
 func (s staged) SHA256() string { return s.Staged.SHA256 }
+
+func (s staged) Sent() (int64, time.Duration) { return s.SentBytes, s.Took }
 
 func (s staged) Commit(ctx context.Context, metadata map[string]string) (backup.Stored, error) {
 	st, err := s.app.vault.Commit(ctx, s.Staged, metadata, s.app.cfg.AccessTier)

@@ -54,11 +54,11 @@ func pauseToLook(ctx context.Context) error {
 	}
 }
 
-func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Import, report func(string)) error {
-	return func(ctx context.Context, i restore.Import, report func(string)) error {
+func (a *App) importArchive(srv *server) func(ctx context.Context, i restore.Import, report func(bacvault.Work)) error {
+	return func(ctx context.Context, i restore.Import, report func(bacvault.Work)) error {
 		_, err := a.tool.Import(ctx, sqlpackage.ImportSpec{
 			Address: srv.address, Database: i.Database, File: i.File, WorkDir: i.WorkDir, ServiceObjective: i.ServiceObjective,
-			Edition: i.Edition, MaxSizeGB: i.MaxSizeGB, Report: func(l sqlpackage.Line) { report(l.Text) },
+			Edition: i.Edition, MaxSizeGB: i.MaxSizeGB, Report: func(l sqlpackage.Line) { report(working(l)) },
 		})
 		return err
 	}
@@ -112,8 +112,8 @@ func (v restoreVault) Head(ctx context.Context, blob string) (int64, bool, error
 	return s.Blob.Size, ok, err
 }
 
-func (v restoreVault) Fetch(ctx context.Context, blob string, f *os.File, size int64) (string, error) {
-	return v.vault.Fetch(ctx, blob, f, size, nil)
+func (v restoreVault) Fetch(ctx context.Context, blob string, f *os.File, size int64, progress func(int64)) (string, error) {
+	return v.vault.Fetch(ctx, blob, f, size, progress)
 }
 
 type restoreState struct{ *App }

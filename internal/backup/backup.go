@@ -43,7 +43,8 @@ type Facts struct {
 type Vault interface {
 	Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
 	Head(ctx context.Context, blob string) (Stored, bool, error)
-	Stage(ctx context.Context, blob string, r io.ReaderAt, size int64) (Staged, error)
+	// Stage tells the bytes that are hashed and stored so far, never going down.
+	Stage(ctx context.Context, blob string, r io.ReaderAt, size int64, progress func(int64)) (Staged, error)
 	// ReadBack gives the SHA-256 of the bytes that the store hands out.
 	ReadBack(ctx context.Context, blob string, size int64) (sha256 string, err error)
 	PutManifest(ctx context.Context, m bacvault.Manifest) error
@@ -52,6 +53,8 @@ type Vault interface {
 // Staged is an archive whose blocks lie in the store and are not a blob yet.
 type Staged interface {
 	SHA256() string
+	// Sent is what went over the wire, and how long that took: what lay there already was not sent again.
+	Sent() (bytes int64, took time.Duration)
 	// Commit makes it one, create-only: the point of no return.
 	Commit(ctx context.Context, metadata map[string]string) (Stored, error)
 }
@@ -102,7 +105,7 @@ type Backup struct {
 	Posture func(ctx context.Context) (bacvault.Posture, error)
 	Judge   func(p bacvault.Posture) (degraded []string, f *bacvault.Failure)
 	// Export runs sqlpackage and gives the warnings that it printed.
-	Export func(ctx context.Context, database, file, workDir string, report func(note string)) (warnings []string, err error)
+	Export func(ctx context.Context, database, file, workDir string, report func(bacvault.Work)) (warnings []string, err error)
 	// Verify reads the whole archive and counts each table's rows.
 	Verify func(ctx context.Context, r io.ReaderAt, size int64) (bacvault.Archive, error)
 
@@ -216,7 +219,6 @@ type run struct {
 	prints   map[bacvault.Table]string
 	leftOut  []string
 	archive  bacvault.Archive
-	took     time.Duration // staging
 	tool     string
 	file     *os.File
 	size     int64

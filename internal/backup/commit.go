@@ -70,19 +70,20 @@ func (r *run) ready(ctx context.Context) error {
 
 // prepare is the manifest as far as it is known before the commit.
 func (r *run) prepare() bacvault.Manifest {
+	sent, took := r.staged.Sent()
 	m := bacvault.Manifest{
 		Schema: bacvault.ManifestSchema, Database: r.req.Database, Slot: r.slot,
 		Blob:        bacvault.Blob{Name: r.req.BlobName(r.slot), Size: r.size, SHA256: r.staged.SHA256()},
 		Consistency: r.reads, Source: r.state, Posture: r.posture, Degraded: slices.Concat(r.weakness, r.degraded),
-		Transfer: bacvault.Transfer{Seconds: r.took.Seconds(), ReadBack: readBackOff},
+		Transfer: bacvault.Transfer{Seconds: took.Seconds(), ReadBack: readBackOff},
 		Tool:     bacvault.Program{Name: "sqlpackage", Version: r.tool}, App: bacvault.Program{Name: "bacvault", Version: r.AppVersion},
 		Request: r.req.Origin(), Stages: r.stages.Times, Tables: []bacvault.TableRows{},
 	}
 	if r.ReadBack {
 		m.Transfer.ReadBack = readBackFull
 	}
-	if s := r.took.Seconds(); s > 0 {
-		m.Transfer.BytesPerSecond = float64(r.size) / s
+	if s := took.Seconds(); s > 0 {
+		m.Transfer.BytesPerSecond = float64(sent) / s
 	}
 	if r.Fingerprint != "" {
 		m.Fingerprint = &bacvault.Fingerprint{Method: r.Fingerprint, LeftOut: r.leftOut, Computed: string(r.reads)}

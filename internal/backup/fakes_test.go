@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bacvault/bacvault/internal/backup"
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -64,8 +65,8 @@ func (s *side) Source(_ context.Context, name string) (state bacvault.SourceStat
 }
 
 // export writes the rows that the database has as the archive.
-func (s *side) export(_ context.Context, database, file, _ string, report func(string)) ([]string, error) {
-	report("Exporting")
+func (s *side) export(_ context.Context, database, file, _ string, report func(bacvault.Work)) ([]string, error) {
+	report(bacvault.Work{Note: "Exporting", Tables: 1})
 	return s.warnings, s.call("export", func() error {
 		rows := s.w.databases[database]
 		if s.archive != nil {
@@ -151,13 +152,17 @@ type staged struct {
 
 func (g staged) SHA256() string { return g.b.SHA256 }
 
-func (s *side) Stage(_ context.Context, blob string, r io.ReaderAt, size int64) (g backup.Staged, err error) {
+// Sent says that half of it lay there already.
+func (g staged) Sent() (int64, time.Duration) { return g.b.Size / 2, time.Second }
+
+func (s *side) Stage(_ context.Context, blob string, r io.ReaderAt, size int64, progress func(int64)) (g backup.Staged, err error) {
 	err = s.call("stage", func() error {
 		h := sha256.New()
 		n, err := io.Copy(h, io.NewSectionReader(r, 0, size))
 		g = staged{s: s, b: bacvault.Blob{Name: blob, Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}}
 		return err
 	})
+	progress(size)
 	return g, err
 }
 

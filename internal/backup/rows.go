@@ -65,9 +65,9 @@ func (r *run) verifyAndStage(ctx context.Context) error {
 		return r.sameRows()
 	})
 	g.Go(func() (err error) {
-		start := r.Now()
-		r.staged, err = r.Vault.Stage(ctx, r.req.BlobName(r.slot), r.file, r.size)
-		r.took = r.Now().Sub(start)
+		r.staged, err = r.Vault.Stage(ctx, r.req.BlobName(r.slot), r.file, r.size, func(done int64) {
+			r.stages.Working(bacvault.StageVerify, bacvault.Work{Bytes: done, BytesTotal: r.size})
+		})
 		return err
 	})
 	if err := g.Wait(); err != nil {

@@ -55,6 +55,9 @@ func complete(t *testing.T, w *world, res backup.Result) {
 			t.Errorf("table %s: %d rows at the source, %d in the archive", table.Table, table.Source, table.Archive)
 		}
 	}
+	if m.Transfer.Seconds != 1 || m.Transfer.BytesPerSecond != float64(st.Blob.Size/2) {
+		t.Errorf("half of %d bytes were sent in a second, the manifest says %+v", st.Blob.Size, m.Transfer)
+	}
 	if len(m.Tables) != 2 || !m.ProtectedTo.Equal(st.Created.AddDate(0, 0, 90)) || m.Request.ID != "r-1" || m.Consistency != bacvault.ConsistencyCopy {
 		t.Errorf("the manifest is %+v", m)
 	}
@@ -113,10 +116,12 @@ func TestProgressTellsStartAndEndOfEachStage(t *testing.T) {
 		switch {
 		case p.Done:
 			ended = append(ended, p.Stage)
-		case p.Note == "":
+		case !p.Working():
 			began = append(began, p.Stage)
-		case p.Stage != bacvault.StageExport || p.Note != "Exporting":
-			t.Errorf("a note of %s: %q", p.Stage, p.Note)
+		case p.Stage == bacvault.StageExport && p.Note == "Exporting" && p.Tables == 1 && p.TablesTotal == 2:
+		case p.Stage == bacvault.StageVerify && p.Bytes > 0 && p.Bytes == p.BytesTotal:
+		default:
+			t.Errorf("it works on: %+v", p)
 		}
 	}
 	want := []bacvault.Stage{

@@ -242,7 +242,10 @@ func (r *run) workDir() string {
 // export runs sqlpackage. Its exit code 0 proves nothing yet.
 func (r *run) export(ctx context.Context) error {
 	path := filepath.Join(r.dir, r.slot.Stamp()+".partial.bacpac")
-	warnings, err := r.Export(ctx, r.exported, path, r.dir, func(note string) { r.stages.Tell(bacvault.StageExport, false, 0, note) })
+	warnings, err := r.Export(ctx, r.exported, path, r.dir, func(w bacvault.Work) {
+		w.TablesTotal = len(r.source)
+		r.stages.Working(bacvault.StageExport, w)
+	})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,15 @@ type Stages struct {
 	// Left adds to the failure of a stage what exists now.
 	Left  func(*Failure)
 	Times []StageTime // of the stages that ended, in UTC
+
+	began time.Time // the present stage
+}
+
+// Work is how far a stage has come, in what it knows of: a line of sqlpackage's, tables, bytes.
+type Work struct {
+	Note                string
+	Tables, TablesTotal int
+	Bytes, BytesTotal   int64
 }
 
 // Do runs one stage. A context that has ended is not begun with.
@@ -23,6 +32,7 @@ func (s *Stages) Do(ctx context.Context, stage Stage, do func(context.Context) e
 		return s.Failure(ctx, err, stage)
 	}
 	start := s.now()
+	s.began = start
 	s.Tell(stage, false, 0, "")
 	err := do(ctx)
 	end := s.now()
@@ -67,6 +77,17 @@ func (s *Stages) Clean(ctx context.Context, limit time.Duration, do func(context
 func (s *Stages) Tell(stage Stage, done bool, took time.Duration, note string) {
 	p := s.About()
 	p.Stage, p.Done, p.Elapsed, p.Note, p.At = stage, done, took, note, s.now()
+	s.Report(p)
+}
+
+// Working reports how far a stage has come. Of bytes it tells the mean rate since the stage began.
+func (s *Stages) Working(stage Stage, w Work) {
+	p := s.About()
+	p.Stage, p.At, p.Note = stage, s.now(), w.Note
+	p.Tables, p.TablesTotal, p.Bytes, p.BytesTotal = w.Tables, w.TablesTotal, w.Bytes, w.BytesTotal
+	if took := p.At.Sub(s.began).Seconds(); took > 0 && w.Bytes > 0 {
+		p.Rate = float64(w.Bytes) / took
+	}
 	s.Report(p)
 }
 

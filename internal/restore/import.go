@@ -31,7 +31,10 @@ func (r *run) importArchive(ctx context.Context) error {
 	}
 	r.created = true
 	stop := r.watch(ctx)
-	err := r.Import(ctx, r.spec(), func(note string) { r.stages.Tell(bacvault.StageImport, false, 0, note) })
+	err := r.Import(ctx, r.spec(), func(w bacvault.Work) {
+		w.TablesTotal = len(r.archive.Rows) + len(r.archive.Unverified)
+		r.stages.Working(bacvault.StageImport, w)
+	})
 	stop()
 	if f := (*bacvault.Failure)(nil); errors.As(err, &f) && f.Code == bacvault.CodeImportNotEmpty {
 		r.created = false // sqlpackage refuses before its first statement: what is there is another's

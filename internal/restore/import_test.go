@@ -67,8 +67,8 @@ func (s *side) Schema(context.Context, string) (bacvault.Schema, error) {
 }
 
 // importFile is sqlpackage: it creates the database, then fills it. Two calls, so that it can be killed between.
-func (s *side) importFile(_ context.Context, i restore.Import, report func(string)) error {
-	report("Importing")
+func (s *side) importFile(_ context.Context, i restore.Import, report func(bacvault.Work)) error {
+	report(bacvault.Work{Note: "Importing", Tables: 1})
 	s.imported = i
 	for _, d := range s.planning {
 		s.w.pass(d)

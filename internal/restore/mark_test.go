@@ -137,7 +137,7 @@ func TestAnImportThatMadeNothingFails(t *testing.T) {
 	w := newWorld(t)
 	s := newSide(w)
 	r := s.restore()
-	r.Import = func(context.Context, restore.Import, func(string)) error { return nil }
+	r.Import = func(context.Context, restore.Import, func(bacvault.Work)) error { return nil }
 	_, err := r.Run(t.Context(), s.req)
 	if f := failure(t, err); f.Code != bacvault.CodeImportFailed || f.Exists != "nothing was created" || s.count["drop"] > 0 {
 		t.Errorf("%v, exists %q", f, f.Exists)

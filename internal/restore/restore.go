@@ -35,7 +35,7 @@ type Vault interface {
 	// fetched before somebody brings it back.
 	Head(ctx context.Context, blob string) (size int64, ok bool, err error)
 	// Fetch writes the blob into the file and gives the SHA-256 of what came. It outlasts passing faults by itself.
-	Fetch(ctx context.Context, blob string, f *os.File, size int64) (sha256 string, err error)
+	Fetch(ctx context.Context, blob string, f *os.File, size int64, progress func(int64)) (sha256 string, err error)
 }
 
 // Entry is one backup in the catalogue, oldest first.
@@ -80,7 +80,7 @@ type Restore struct {
 	// Examine, where it is set, looks at the verified archive before it is imported: a drill tries damaged copies of it. m is
 	// nil for an old file without a manifest.
 	Examine func(ctx context.Context, f *os.File, size int64, m *bacvault.Manifest, a bacvault.Archive) error
-	Import  func(ctx context.Context, i Import, report func(note string)) error
+	Import  func(ctx context.Context, i Import, report func(bacvault.Work)) error
 
 	ServiceObjective string // where the request names none
 	MaxSizeGB        int    // likewise

@@ -83,7 +83,9 @@ func (r *run) fetch(ctx context.Context) error {
 		return fmt.Errorf("make the archive's file: %w", err)
 	}
 	r.file = f
-	sum, err := r.Vault.Fetch(ctx, r.result.Blob.Name, f, r.result.Blob.Size)
+	sum, err := r.Vault.Fetch(ctx, r.result.Blob.Name, f, r.result.Blob.Size, func(done int64) {
+		r.stages.Working(bacvault.StageFetch, bacvault.Work{Bytes: done, BytesTotal: r.result.Blob.Size})
+	})
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *side) Head(_ context.Context, blob string) (size int64, ok bool, err er
 	return size, ok, err
 }
 
-func (s *side) Fetch(_ context.Context, blob string, f *os.File, _ int64) (sum string, err error) {
+func (s *side) Fetch(_ context.Context, blob string, f *os.File, size int64, progress func(int64)) (sum string, err error) {
 	err = s.call("fetch", func() error {
 		content := s.w.blobs[blob]
 		h := sha256.Sum256([]byte(content))
@@ -59,6 +59,7 @@ func (s *side) Fetch(_ context.Context, blob string, f *os.File, _ int64) (sum s
 		_, err := f.WriteAt([]byte(content), 0)
 		return err
 	})
+	progress(size)
 	return sum, err
 }
 
