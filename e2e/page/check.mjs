@@ -9,7 +9,7 @@ const scenarios = {
   overdue: { h1: "Overdue.", word: "overdue", has: ["The newest backup of sql-cohort-prod/Audit is 3 d 6 h old.", "The newest backup of sql-cohort-prod/Audit is of 2026-11-21 02:00: 3 d 6 h old, 26 h at most are allowed.", "2 of 3", "verify.rows_differ", "% of the median", "On the servers, and not protected"] },
   drift: { h1: "Not locked.", word: "not locked", has: ["Was Locked, 365 days, is Unlocked, 7 days.", "Failed"] },
   running: { h1: "Protected.", word: "ok", has: ["31 of 48", "1,811 MiB of 2,944 MiB", "41.3 MiB/s", "9 s ago", "Audit → Audit_RESTORE"] },
-  stalled: { h1: "Protected.", word: "ok", has: ["Stalled", "Ended without a word"] },
+  stalled: { h1: "Protected.", word: "ok", has: ["Stalled", "Failed without a word"] },
   stale: { h1: "Unknown.", word: "unknown", has: ["The watch has not looked since 2026-11-24 03:20, 5 h 20 min ago."] },
   direct: { h1: "In time, by a direct look.", word: "ok", has: ["Looked directly", "The watch has not looked yet"] },
   empty: { h1: "Unknown.", word: "unknown", has: ["Could not be read", "403 AuthorizationFailed", "No database is protected."] },

@@ -121,6 +121,7 @@ func running() status.Input {
 func stalled() status.Input {
 	in := running()
 	in.Running[0].At = now.Add(-3 * time.Hour)
+	in.Running[1].At = now.Add(-3 * time.Hour)
 	in.Gone = map[string]bool{in.Running[1].Run: true}
 	return in
 }

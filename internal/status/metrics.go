@@ -44,7 +44,7 @@ func (m Model) Metrics() ([]byte, error) {
 	}
 	e.gauge("bacvault_runs", "Runs that have not said that they are over, by kind and by what is known of them.")
 	for _, kind := range []string{"backup", "restore", "drill", "promote"} {
-		for _, s := range []RunState{Running, Stalled, Ended} {
+		for _, s := range []RunState{Running, Stalled, Failed} {
 			n := 0
 			for _, r := range m.Running {
 				if r.Kind == kind && r.State == s {

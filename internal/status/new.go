@@ -55,6 +55,9 @@ func New(in Input) Model {
 		m.Databases = append(m.Databases, row)
 	}
 	for _, p := range in.Running {
+		if p.Ended { // it is over, and its record is about to go
+			continue
+		}
 		m.Running = append(m.Running, Run{Progress: p, State: runState(p, in)})
 	}
 	return m

@@ -15,16 +15,17 @@ type RunState string
 // The states of a run.
 const (
 	Running RunState = "running"
-	Stalled RunState = "stalled" // no sign of life for too long
-	Ended   RunState = "ended"   // its lease is gone, or it is silent for longer than a run may take
+	Stalled RunState = "stalled" // its lease is gone and its message may yet come again, or no sign of life for too long
+	Failed  RunState = "failed"  // its lease is gone and nobody took its work up, or it is silent for longer than a run may take
 )
 
 func runState(p bacvault.Progress, in Input) RunState {
 	silent := in.Now.Sub(p.At)
+	quiet, gone := silent > in.Silence, in.Gone[p.Run]
 	switch {
-	case p.Ended || in.Gone[p.Run] || in.RunLimit > 0 && silent > in.RunLimit:
-		return Ended
-	case silent > in.Silence:
+	case gone && quiet, in.RunLimit > 0 && silent > in.RunLimit:
+		return Failed
+	case gone || quiet:
 		return Stalled
 	}
 	return Running

@@ -94,23 +94,22 @@ func TestNoRunRunsForEver(t *testing.T) {
 		name   string
 		silent time.Duration
 		gone   bool
-		ended  bool
 		want   status.RunState
 	}{
-		{"just heard of", time.Second, false, false, status.Running},
-		{"silent, but not for long", 15 * time.Minute, false, false, status.Running},
-		{"silent for too long", 15*time.Minute + time.Second, false, false, status.Stalled},
-		{"silent for longer than a run may take", 20*time.Hour + time.Second, false, false, status.Ended},
-		{"its lease is gone", time.Second, true, false, status.Ended},
-		{"it said so", time.Second, false, true, status.Ended},
-		{"its clock is ahead", -time.Minute, false, false, status.Running},
+		{"just heard of", time.Second, false, status.Running},
+		{"silent, but not for long", 15 * time.Minute, false, status.Running},
+		{"silent for too long", 15*time.Minute + time.Second, false, status.Stalled},
+		{"silent for longer than a run may take", 20*time.Hour + time.Second, false, status.Failed},
+		{"its lease is gone", time.Second, true, status.Stalled},
+		{"its lease is gone and nobody took its work up", 15*time.Minute + time.Second, true, status.Failed},
+		{"its clock is ahead", -time.Minute, false, status.Running},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := good()
-			in.Running = []bacvault.Progress{{Run: "r", At: now.Add(-c.silent), Ended: c.ended}}
+			in.Running = []bacvault.Progress{{Run: "r", At: now.Add(-c.silent)}, {Run: "over", At: now, Ended: true}}
 			in.Gone = map[string]bool{"r": c.gone}
-			if got := status.New(in).Running[0].State; got != c.want {
-				t.Errorf("it is %q, want %q", got, c.want)
+			if got := status.New(in).Running; len(got) != 1 || got[0].State != c.want {
+				t.Errorf("%+v, want one that is %s", got, c.want)
 			}
 		})
 	}
