@@ -60,7 +60,7 @@ type EventData struct {
 	Final        bool
 	Slot         string
 	Blob         struct{ Name, SHA256 string }
-	Target       struct{ Database string }
+	Target       struct{ Server, Database string }
 	Degraded     []string
 	Findings     []string
 	Tables       []struct {
