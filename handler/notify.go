@@ -26,7 +26,7 @@ func (h *handler) notify(ctx context.Context, inv invocation) (answer, error) {
 		return answer{}, fmt.Errorf("message %s of the topic is no event of ours", m.MessageID)
 	}
 	posted, err := h.app.Notify(ctx, e)
-	h.log.notified(e, m.Count, posted, err)
+	h.log.notified(e, m.Count, posted, err) // before the pause below
 	switch {
 	case errors.Is(err, app.ErrNoWebhook):
 		return answer{Logs: []string{err.Error()}}, nil
