@@ -84,12 +84,7 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 		return nil, nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
 	var kept []*azservicebus.ReceivedMessage
-	defer func() {
-		for _, m := range kept {
-			err = errors.Join(err, letGo(ctx, r, m))
-		}
-		err = errors.Join(err, closing(ctx, r))
-	}()
+	defer func() { err = errors.Join(err, closing(ctx, r), b.letGo(ctx, queue, kept)) }()
 	for {
 		ms, err := receiveSome(ctx, r)
 		if err != nil {
@@ -141,14 +136,32 @@ func receiveSome(ctx context.Context, r *azservicebus.Receiver) ([]*azservicebus
 	return ms, err
 }
 
-// letGo gives a message that was only looked at back, so that it need not wait for its lock to lapse.
-func letGo(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+// letGo gives messages that were only looked at back, so that they need not wait for their locks to lapse. It needs a receiver
+// that never asked for a message, and the one that got them closed: that one may have credit left, and what it gave back would
+// come to it again at once, and be locked until the lock lapses.
+func (b *Bus) letGo(ctx context.Context, queue string, kept []*azservicebus.ReceivedMessage) (err error) {
+	if len(kept) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
-	if err := r.AbandonMessage(ctx, m, nil); err != nil {
-		return fmt.Errorf("let %s go: %w", m.MessageID, err)
+	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	if err != nil {
+		return fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
-	return nil
+	defer func() { err = errors.Join(err, closing(ctx, r)) }()
+	for _, m := range kept {
+		// By the lock token alone: the link that it came by is gone. Renewing first mends the links, which a settle call does not.
+		byToken := &azservicebus.ReceivedMessage{LockToken: m.LockToken}
+		rerr := r.RenewMessageLock(ctx, byToken, nil)
+		if rerr == nil {
+			rerr = r.AbandonMessage(ctx, byToken, nil)
+		}
+		if rerr != nil {
+			err = errors.Join(err, fmt.Errorf("let %s go: %w", m.MessageID, lockLost(rerr)))
+		}
+	}
+	return err
 }
 
 func closing(ctx context.Context, r *azservicebus.Receiver) error {
