@@ -69,6 +69,8 @@ type (
 	NightPlan = watch.Plan
 	// ProbeResult is what a tamper probe tried, and how the store answered.
 	ProbeResult = watch.Probe
+	// ProbeTry is one of its tries.
+	ProbeTry = watch.Attempt
 )
 
 // Busy says who is at work, where an error means that somebody is.
