@@ -50,9 +50,11 @@ COPY --from=build /out/handler host.json ./
 COPY functions/ ./
 
 # The base image says another runtime. Console logging is off in a container unless it is asked for. The host leaves a timer
-# out whose schedule is not set; app settings go before this one.
+# out whose schedule is not set. notify needs a webhook and a subscription: whoever has them switches it on. App settings go
+# before these.
 ENV FUNCTIONS_WORKER_RUNTIME=custom \
     BACVAULT_DRILL_SCHEDULE="0 0 6 * * 0" \
+    AzureWebJobs_notify_Disabled=true \
     AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true
 

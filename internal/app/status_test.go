@@ -95,7 +95,7 @@ func TestStatusIsTheSnapshotAndTheRunsOfTheMoment(t *testing.T) {
 		blobs: map[string]string{
 			"watch/snapshot": text(t, snap),
 			"runs/r1.json":   text(t, bacvault.Progress{Run: "r1", At: now.Add(-time.Minute)}),
-			"runs/r2.json":   text(t, bacvault.Progress{Run: "r2", At: now.Add(-2 * time.Minute)}),
+			"runs/r2.json":   text(t, bacvault.Progress{Run: "r2", At: now.Add(-20 * time.Minute)}),
 			"runs/r3.json":   text(t, bacvault.Progress{Run: "r3", At: now.Add(-time.Hour)}),
 			"leases/a":       text(t, state.Holder{Run: "r1"}), "leases/b": text(t, state.Holder{Run: "r2"}),
 		},
@@ -109,7 +109,7 @@ func TestStatusIsTheSnapshotAndTheRunsOfTheMoment(t *testing.T) {
 	for _, r := range m.Running {
 		got[r.Run] = r.State
 	}
-	for run, want := range map[string]status.RunState{"r1": status.Running, "r2": status.Ended, "r3": status.Stalled} {
+	for run, want := range map[string]status.RunState{"r1": status.Running, "r2": status.Failed, "r3": status.Stalled} {
 		if got[run] != want {
 			t.Errorf("%s is %q, want %q", run, got[run], want)
 		}
