@@ -26,10 +26,7 @@ func (a *App) Status(ctx context.Context) status.Model {
 		unread("the running runs", err)
 	}
 	var found bool
-	if in.Snapshot, found, err = (watchState{a}).Load(ctx); err == nil && found && in.Snapshot.Schema != watch.SnapshotSchema {
-		err = fmt.Errorf("its schema is %q, not %q", in.Snapshot.Schema, watch.SnapshotSchema)
-	}
-	if err != nil {
+	if in.Snapshot, found, err = (watchState{a}).Load(ctx); err != nil {
 		unread("the watch's snapshot", err)
 	}
 	if err != nil || !found {

@@ -139,8 +139,8 @@ func TestStatusLooksDirectlyWhereThereIsNoSnapshot(t *testing.T) {
 		unread string
 	}{
 		{"none yet", &container{}, "the vault's immutability"},
-		{"of another form", &container{blobs: map[string]string{"watch/snapshot": `{"schema":"bacvault.watch.v9"}`}}, `the watch's snapshot: its schema is "bacvault.watch.v9"`},
-		{"cut short", &container{blobs: map[string]string{"watch/snapshot": `{"schema":`}}, "the watch's snapshot: load watch/snapshot"},
+		{"of another form", &container{blobs: map[string]string{"watch/snapshot": `{"schema":"bacvault.watch.v9"}`}}, `cannot be understood: its schema is "bacvault.watch.v9"`},
+		{"cut short", &container{blobs: map[string]string{"watch/snapshot": `{"schema":`}}, "cannot be understood: load watch/snapshot"},
 		{"not to be read", &container{status: http.StatusForbidden}, "the running runs: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
