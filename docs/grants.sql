@@ -17,3 +17,10 @@ GRANT SELECT ON sys.sql_expression_dependencies TO [id-bacvault-backup];
 
 -- 3. Only where columns are masked (preflight.filtered says so): without it masked values are exported as if they were the truth.
 -- GRANT UNMASK TO [id-bacvault-backup];
+
+-- 4. Only for a promotion, and only for as long: whoever promotes, id-bacvault-restore or a person. In master:
+-- CREATE USER [id-bacvault-promote] FROM EXTERNAL PROVIDER;
+-- ALTER ROLE dbmanager ADD MEMBER [id-bacvault-promote];
+-- and in the live and in the restored database:
+-- CREATE USER [id-bacvault-promote] FROM EXTERNAL PROVIDER;
+-- GRANT VIEW DATABASE STATE TO [id-bacvault-promote];

@@ -204,3 +204,22 @@ func TestAMissedSlotThatCouldNotBeAskedForIsTold(t *testing.T) {
 		t.Errorf("asked %v, kept %v", w.asked, w.saved.Requeued)
 	}
 }
+
+// The same thing may begin and end twice within a second: each is an event of its own.
+func TestEachBeginningAndEndHasAnIDOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.look()
+	for range 2 {
+		for _, days := range []int{200, 365} {
+			w.posture.PeriodDays, w.now = days, w.now.Add(100*time.Millisecond)
+			w.look()
+		}
+	}
+	ids := map[string]bool{}
+	for _, e := range w.told {
+		ids[e.ID+string(e.Type)] = true
+	}
+	if len(w.told) != 4 || len(ids) != 4 {
+		t.Errorf("%d events with %d ids", len(w.told), len(ids))
+	}
+}

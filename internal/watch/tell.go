@@ -82,10 +82,11 @@ func typeOf(c Change) bacvault.EventType {
 	return bacvault.FindingRaised
 }
 
-// eventID is the same for each repeat of one beginning or end, and another when the same thing begins anew.
+// eventID is the same for each repeat of one beginning or end, and another when the same thing begins anew, be it in the same
+// second.
 func eventID(c Change) string {
 	sum := sha256.Sum256([]byte(c.ID))
-	return "watch-" + hex.EncodeToString(sum[:8]) + "-" + c.At.UTC().Format("20060102T150405")
+	return "watch-" + hex.EncodeToString(sum[:8]) + "-" + c.At.UTC().Format("20060102T150405.000000")
 }
 
 // requeue asks once more for the newest scheduled slot of a database that has no backup of it, once for each slot, and not while a

@@ -63,6 +63,8 @@ func For(p Places) Table {
 	// BlobWrite alone allows blocks; with it Put Blob needs no BlobAdd.
 	grant(Backup, vault, ContainerRead, PolicyRead, BlobRead, BlobWrite)
 	grant(Backup, "queues/backup-requests", BusReceive, BusSend)
+	// The watch peeks at both queues' dead letters, and there is no smaller right than to receive from the queue.
+	grant(Backup, "queues/restore-requests", BusReceive)
 	grant(Backup, "topics/backup-events", BusSend)
 	grant(Backup, "*", SQLLogin, SQLDataReader, SQLViewDefinition, SQLViewDatabaseState, SQLDependencies)
 

@@ -72,7 +72,12 @@ func (t Table) With(clientID, action, scope string) Table {
 
 // Without takes an action away from a principal on every scope, also where a wildcard grants it.
 func (t Table) Without(clientID, action string) Table {
-	t.taken = append(slices.Clip(t.taken), Grant{clientID, action, "*"})
+	return t.WithoutOn(clientID, action, "*")
+}
+
+// WithoutOn takes an action away from a principal on one scope, or on those that begin with what stands before a trailing *.
+func (t Table) WithoutOn(clientID, action, scope string) Table {
+	t.taken = append(slices.Clip(t.taken), Grant{clientID, action, scope})
 	return t
 }
 

@@ -26,6 +26,8 @@ func TestDefault(t *testing.T) {
 		{"restore creates proofs", roles.Restore, roles.BlobAdd, vault, true},
 		{"restore may not upload blocks", roles.Restore, roles.BlobWrite, vault, false},
 		{"restore reads no foreign database", roles.Restore, roles.SQLDataReader, "Orders", false},
+		{"backup peeks at the dead letters of restores", roles.Backup, roles.BusReceive, "queues/restore-requests", true},
+		{"backup asks for no restore", roles.Backup, roles.BusSend, "queues/restore-requests", false},
 		{"restore does not take backup requests", roles.Restore, roles.BusReceive, "queues/backup-requests", false},
 		{"alerting reads subscriptions", roles.Alerting, roles.BusReceive, "topics/backup-events/subscriptions/oncall", true},
 		{"alerting does not publish", roles.Alerting, roles.BusSend, "topics/backup-events", false},
@@ -47,6 +49,10 @@ func TestWithoutTakesARightOfThatPrincipalOnly(t *testing.T) {
 	const vault = "bacvaultvault/sql-backups"
 	full := roles.Default()
 	less := full.Without(roles.Backup, roles.BlobWrite).Without(roles.Admin, roles.BlobDelete)
+	here := full.WithoutOn(roles.Backup, roles.BlobRead, vault)
+	if here.Allow(roles.Backup, roles.BlobRead, vault) || !here.Allow(roles.Backup, roles.BlobRead, "bacvaultstate/bacvault-state") {
+		t.Error("what is taken on one scope is taken there, and only there")
+	}
 	if less.Allow(roles.Backup, roles.BlobWrite, vault) || less.Allow(roles.Admin, roles.BlobDelete, vault) {
 		t.Error("a right taken out is still there")
 	}

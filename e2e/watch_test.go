@@ -1,0 +1,311 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bacvault/bacvault/standin/roles"
+	"github.com/bacvault/bacvault/standin/stack"
+)
+
+// snapshot is what a look left in the state container.
+type snapshot struct {
+	Findings  []struct{ ID, Kind, Severity, Subject, Detail, Next string }
+	Unread    []string
+	Probe     *struct{ Passed bool }
+	Databases []struct {
+		Database string
+		Slots    []struct{ Slot, State string }
+	}
+}
+
+func (a *azure) snapshot() (s snapshot, ok bool) {
+	a.t.Helper()
+	b, err := a.Blob.Read(a.t.Context(), a.Places.StateAccount, a.Places.StateContainer, "watch/snapshot")
+	if err != nil {
+		return s, false
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		a.t.Fatal(err)
+	}
+	return s, true
+}
+
+// kinds names what the last look found.
+func (a *azure) kinds() (out []string) {
+	s, _ := a.snapshot()
+	for _, f := range s.Findings {
+		out = append(out, f.Kind)
+	}
+	return out
+}
+
+// news are the events of the watch that came since it was last asked, as type and kind: that it tells the same thing once
+// only is what these tests are about. It waits until the subscription has given out all.
+func (a *azure) news() (out []string) {
+	a.t.Helper()
+	a.until("the events to be received", func() bool {
+		active, _, locked, _, ok := a.Bus.Counts("backup-events/subscriptions/all")
+		return ok && active+locked == 0
+	})
+	all := a.all.All()
+	for _, e := range all[a.heard:] {
+		var f struct {
+			Data struct {
+				Finding *struct{ Kind, Next, Detail string }
+			}
+		}
+		if err := json.Unmarshal(e.Raw, &f); err != nil {
+			a.t.Fatal(err)
+		}
+		if f.Data.Finding != nil {
+			out = append(out, strings.TrimSuffix(strings.TrimPrefix(e.Type, "bacvault."), ".v1")+" "+f.Data.Finding.Kind)
+			if f.Data.Finding.Next == "" || f.Data.Finding.Detail == "" {
+				a.t.Errorf("the event %s says %+v", e.ID, f.Data.Finding)
+			}
+		}
+	}
+	a.heard = len(all)
+	slices.Sort(out)
+	return out
+}
+
+// look fires the watch's timer and gives what it told.
+func (a *azure) look() []string {
+	a.t.Helper()
+	if status, body, err := a.Backup.FireTimer(a.t.Context(), "watch", time.Now(), false); err != nil || status != http.StatusOK {
+		a.t.Fatalf("the watch: %d %s, %v", status, body, err)
+	}
+	return a.news()
+}
+
+// told fails unless a look tells just this, and the next one nothing.
+func (a *azure) told(look func() []string, when string, want ...string) {
+	a.t.Helper()
+	slices.Sort(want)
+	if d := cmp.Diff(want, look()); d != "" {
+		a.t.Errorf("%s, the look told: %s", when, d)
+	}
+	if again := look(); len(again) > 0 {
+		a.t.Errorf("%s, the next look told again: %v", when, again)
+	}
+}
+
+// purge takes the dead letters of a queue away.
+func (a *azure) purge(queue string) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	host, _, err := net.SplitHostPort(a.Bus.Addr())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	tls := a.PKI.ClientTLS()
+	tls.ServerName = host
+	c, err := azservicebus.NewClient(a.Bus.Addr(), a.Identity.Credential(roles.Admin), &azservicebus.ClientOptions{TLSConfig: tls})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	r, err := c.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	ms, err := r.ReceiveMessages(ctx, 10, nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, m := range ms {
+		if err := r.CompleteMessage(ctx, m, nil); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+}
+
+// take makes a backup of a slot.
+func (a *azure) take(id string, slot time.Time) {
+	a.t.Helper()
+	a.send("backup-requests", id, backupRequest(id, "DB", slot.UTC().Format(time.RFC3339), nil))
+	a.event(completed, id)
+}
+
+// Each alarm is told once when it begins and once when it ends, by the handler on its timer.
+func TestTheWatchTellsWhatBeginsAndWhatEnds(t *testing.T) {
+	a := start(t, protected(stack.Options{}))
+	a.told(a.look, "all is well")
+	for _, c := range []struct {
+		name       string
+		begin, end func()
+		typ, kind  string
+	}{
+		{"the newest backup is too old", func() { a.take("old", time.Now().Add(-30*time.Hour)) }, func() { a.take("new", time.Now()) }, "backup.overdue", "backup.overdue"},
+		{"the policy is shorter", func() { a.protect(200, true) }, func() { a.protect(365, true) }, "immutability.drifted", "immutability.drifted"},
+		{"the policy is unlocked", func() { a.protect(365, false) }, func() { a.protect(365, true) }, "immutability.drifted", "immutability.drifted"},
+		{"a message is among the dead letters", func() {
+			a.sendRaw("restore-requests", "m1", []byte("restore please"))
+			a.event(rejected, "m1")
+			a.until("the dead letter", func() bool { _, _, _, dead, _ := a.Bus.Counts("restore-requests"); return dead == 1 })
+		}, func() { a.purge("restore-requests") }, "request.deadlettered", "request.deadlettered"},
+		{"a database that nobody protects", func() {
+			if err := a.SQL.LoadFile("Forgotten", pubs); err != nil {
+				t.Fatal(err)
+			}
+		}, func() {
+			if err := a.SQL.Drop("Forgotten"); err != nil {
+				t.Fatal(err)
+			}
+		}, "finding.raised", "database.unprotected"},
+	} {
+		c.begin()
+		a.told(a.look, c.name, c.typ+" "+c.kind)
+		if !slices.Contains(a.kinds(), c.kind) {
+			t.Errorf("%s: the snapshot has %v", c.name, a.kinds())
+		}
+		c.end()
+		a.told(a.look, c.name+", and it is over", "finding.cleared "+c.kind)
+	}
+	if k := a.kinds(); len(k) > 0 {
+		t.Errorf("in the end it still finds %v", k)
+	}
+}
+
+func (a *azure) protect(days int, locked bool) {
+	a.t.Helper()
+	if err := a.Policies.Protect(a.Places.VaultAccount, a.Places.VaultContainer, days, locked); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// A drill that failed and a proof that is too old stand until a drill passes.
+func TestTheWatchTellsOfDrills(t *testing.T) {
+	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_MAX_PROOF_AGE": "8s"}}))
+	a.backUp()
+	a.told(a.look, "all is well")
+	a.misbehave(map[string]any{"action": "Import", "do": "import-lose-rows", "table": "dbo.titles", "rows": 2, "times": 1})
+	a.send("restore-requests", "d1", restoreRequest("d1", "DB", map[string]any{"kind": "drill"}))
+	a.event(unproven, "d1")
+	a.told(a.look, "a drill failed", "finding.raised drill.failed")
+	a.until("the proof to be overdue", func() bool {
+		told := a.look()
+		if len(told) > 0 && !slices.Equal(told, []string{"finding.raised proof.overdue"}) {
+			t.Fatalf("told %v", told)
+		}
+		return len(told) > 0
+	})
+	a.misbehave()
+	a.send("restore-requests", "d2", restoreRequest("d2", "DB", map[string]any{"kind": "drill"}))
+	a.event(proven, "d2")
+	if told := a.look(); !slices.Equal(told, []string{"finding.cleared drill.failed", "finding.cleared proof.overdue"}) {
+		t.Errorf("a drill passed, and it told %v", told)
+	}
+}
+
+// A backup that is not like those before it is told, and the next one that is ends it.
+func TestTheWatchTellsOfAnUnusualBackup(t *testing.T) {
+	a := start(t, protected(stack.Options{}))
+	from := time.Now().Add(-10 * time.Hour)
+	for i := range 6 {
+		a.take("b"+string(rune('0'+i)), from.Add(time.Duration(i)*time.Hour))
+	}
+	a.told(a.look, "all is well")
+	if err := a.SQL.DeleteRows("DB", "dbo", "roysched", 80); err != nil {
+		t.Fatal(err)
+	}
+	a.take("few", from.Add(7*time.Hour))
+	a.told(a.look, "rows are gone", "finding.raised rows.unusual")
+	if err := a.SQL.InsertRows("DB", "dbo", "roysched", 80); err != nil {
+		t.Fatal(err)
+	}
+	a.take("full", from.Add(8*time.Hour))
+	a.told(a.look, "they are back", "finding.cleared rows.unusual")
+	if err := a.SQL.InsertRows("DB", "dbo", "roysched", 200_000); err != nil {
+		t.Fatal(err)
+	}
+	a.take("more", from.Add(9*time.Hour))
+	a.told(a.look, "it is many times as large", "finding.raised rows.unusual", "finding.raised size.unusual")
+}
+
+// Without a right the watch says what it could not read, and goes on with the rest.
+func TestTheWatchTellsWhatItCannotRead(t *testing.T) {
+	a := start(t, protected(stack.Options{Rights: func(r roles.Table) roles.Table {
+		return r.WithoutOn(roles.Backup, roles.BusReceive, "queues/restore-requests")
+	}}))
+	a.told(a.look, "a right is missing", "finding.raised watch.unread")
+	s, _ := a.snapshot()
+	if len(s.Unread) != 1 || !strings.Contains(s.Unread[0], "the dead letters") || len(s.Databases) != 1 || !s.Probe.Passed {
+		t.Errorf("the snapshot is %+v", s)
+	}
+	a.protect(200, true)
+	a.told(a.look, "the policy is shorter, too", "immutability.drifted immutability.drifted")
+}
+
+// Where nothing protects the canary the tamper probe lays it open, and passes an hour after the policy was locked.
+func TestTheTamperProbeAlarmsWhereNothingProtects(t *testing.T) {
+	a := start(t, stack.Options{TokenLifetime: lifetime})
+	i := a.inside(roles.Backup)
+	a.told(i.look, "there is no policy", "finding.raised probe.failed", "immutability.drifted immutability.drifted")
+	a.protect(365, true)
+	a.told(i.look, "it is locked", "finding.cleared immutability.drifted")
+	i.advance(time.Hour)
+	a.told(i.look, "an hour later", "finding.cleared probe.failed")
+	if s, _ := a.snapshot(); !s.Probe.Passed {
+		t.Errorf("the probe is %+v", s.Probe)
+	}
+	if n := len(a.vault()); n != 1 {
+		t.Errorf("the vault holds %v, want the canary alone", a.vault())
+	}
+}
+
+// lifetime is that of tokens where a test moves the clock by more than the hour that they are good for: clients keep them by the
+// machine's time.
+const lifetime = 30_000 * time.Hour
+
+// A handler that was killed in mid-run is told of: its run, its lease, and a day later what it left. When its message has come
+// again and is done, all of it is over.
+func TestTheWatchTellsOfAKilledHandler(t *testing.T) {
+	a := start(t, protected(stack.Options{TokenLifetime: lifetime, Settings: map[string]string{"SQL_DATABASE_NAME": "DB"}}))
+	i := a.inside(roles.Backup)
+	a.told(i.look, "all is well")
+	a.misbehave(map[string]any{"action": "Export", "do": "slow", "seconds": 3, "times": 1})
+	killed := a.killAt(a.Backup, nil)
+	a.send("backup-requests", "r1", backupRequest("r1", "DB", time.Now().UTC().Format(time.RFC3339), nil))
+	a.wait(killed, "the kill")
+	if err := a.Backup.Close(); err != nil { // as if the app did not come back
+		t.Fatal(err)
+	}
+	orphan := server + "/DB/" + server + "-DB_" + time.Now().UTC().Add(-time.Minute).Format("2006-01-02_150405") + ".bacpac"
+	a.put(orphan, []byte("no manifest will ever come"))
+	if _, err := a.Blob.LapseLeases(t.Context(), a.Places.StateAccount, a.Places.StateContainer); err != nil {
+		t.Fatal(err)
+	}
+	a.told(i.look, "it was killed a moment ago")
+	i.advance(20 * time.Minute)
+	a.told(i.look, "it has been silent for 20 minutes", "finding.raised lease.stale", "finding.raised run.stalled")
+	i.advance(time.Hour)
+	a.told(i.look, "an archive has had no manifest for an hour", "finding.raised orphan.blob")
+	i.advance(23*time.Hour + 30*time.Minute)
+	a.told(i.look, "its copy is a day old", "finding.raised orphan.copy")
+
+	host, err := a.StartBackup(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.event(completed, "r1")
+	a.idle("backup-requests")
+	if err := host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.told(i.look, "its message is done", "finding.cleared lease.stale", "finding.cleared orphan.copy", "finding.cleared run.stalled")
+	if k := a.kinds(); !slices.Equal(k, []string{"orphan.blob"}) {
+		t.Errorf("in the end it finds %v", k)
+	}
+}
