@@ -16,6 +16,14 @@ import (
 // put writes a new blob into the vault as an administrator.
 func (a *azure) put(name string, body []byte) {
 	a.t.Helper()
+	if _, err := a.admin(name).Upload(a.t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// admin is a blob of the vault in an administrator's hands.
+func (a *azure) admin(name string) *blockblob.Client {
+	a.t.Helper()
 	url := a.Blob.URL(a.Places.VaultAccount) + "/" + a.Places.VaultContainer + "/" + name
 	c, err := blockblob.NewClient(url, a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}},
@@ -23,9 +31,7 @@ func (a *azure) put(name string, body []byte) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if _, err := c.Upload(a.t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil); err != nil {
-		a.t.Fatal(err)
-	}
+	return c
 }
 
 // deadLetter gives reason and description of the first dead letter of a queue.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,8 +106,60 @@ func TestABackupWithEverythingAskedFor(t *testing.T) {
 			t.Errorf("the manifest lacks %s", want)
 		}
 	}
+	p, err := a.admin(ev.Data.Blob.Name).GetProperties(t.Context(), nil)
+	if err != nil || p.AccessTier == nil || *p.AccessTier != "Cool" {
+		t.Errorf("the blob's tier is %v, %v", p.AccessTier, err)
+	}
+	a.send("restore-requests", "m1", restoreRequest("r1", "DB", nil))
+	back := a.event(restored, "r1")
+	for _, want := range []string{`"fingerprint":"equal"`, `{"kind":"tables","archive":11,"restored":11}`} {
+		if !strings.Contains(string(back.Raw), want) {
+			t.Errorf("the restore's event lacks %s: %s", want, back.Raw)
+		}
+	}
+	if strings.Contains(string(back.Raw), `"fingerprint":"differs"`) {
+		t.Errorf("a fingerprint differs: %s", back.Raw)
+	}
 	if t.Failed() {
 		t.Log(m)
+	}
+}
+
+// As many rows, and not the same: the fingerprint finds what a count can't.
+func TestChangedValuesAreFoundByTheFingerprint(t *testing.T) {
+	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_FINGERPRINT": "checksum"}}))
+	ev := a.backUp()
+	a.alterManifestPrint(ev)
+	a.send("restore-requests", "m1", restoreRequest("r1", "DB", nil))
+	f := a.event(unrestore, "r1").Data.Failure
+	if f.Code != "restore.rows_differ" || !strings.Contains(f.Detail, "not the same") || !strings.Contains(f.Exists, "kept for inspection") {
+		t.Errorf("the event says %+v", f)
+	}
+	a.idle("restore-requests")
+}
+
+// alterManifestPrint makes the manifest's first fingerprint another, by the store's back door: as if the source had held something else.
+func (a *azure) alterManifestPrint(ev stack.Event) {
+	a.t.Helper()
+	name := strings.TrimSuffix(ev.Data.Blob.Name, ".bacpac") + ".manifest.json"
+	b, err := a.Blob.Read(a.t.Context(), a.Places.VaultAccount, a.Places.VaultContainer, name)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	print := regexp.MustCompile(`"fingerprint": "(\d+):[0-9a-f]{8}"`)
+	if !print.Match(b) {
+		a.t.Fatalf("the manifest has no fingerprint: %s", b)
+	}
+	done := false
+	b = print.ReplaceAllFunc(b, func(m []byte) []byte {
+		if done {
+			return m
+		}
+		done = true
+		return append(m[:len(m)-9], "00c0ffee\""...)
+	})
+	if err := a.Blob.Replace(a.t.Context(), a.Places.VaultAccount, a.Places.VaultContainer, name, b); err != nil {
+		a.t.Fatal(err)
 	}
 }
 
