@@ -78,10 +78,9 @@ func Demo(ctx context.Context, args []string, out io.Writer) (err error) {
 	return nil
 }
 
-// rights gives the promoter what it needs, which no identity has by itself, and lets the watch peek at the dead letters of both
-// queues.
+// rights gives the promoter what it needs, which no identity has by itself.
 func rights(t roles.Table) roles.Table {
-	return roles.Promotion(t, roles.Promoter, stack.ServerName).With(roles.Backup, roles.BusReceive, "queues/restore-requests")
+	return roles.Promotion(t, roles.Promoter, stack.ServerName)
 }
 
 func (d *demo) say(format string, args ...any) {

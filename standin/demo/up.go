@@ -56,15 +56,15 @@ func Up(ctx context.Context, args []string, out io.Writer) (err error) {
 	return nil
 }
 
-// seeing lets the promoter promote, the watch peek at all dead letters, and the operator see what it asked for: the vault, the
-// state, the policy, the server's databases and the dead letters.
+// seeing lets the promoter promote, and the operator see what it asked for: the vault, the state, the policy, the server's
+// databases, the dead letters and the events.
 func seeing(t roles.Table) roles.Table {
 	vault, state := roles.DefaultPlaces().VaultAccount+"*", roles.DefaultPlaces().StateAccount+"*" // the store numbers its accounts
 	for _, action := range []string{roles.BlobRead, roles.ContainerRead, roles.PolicyRead} {
 		t = t.With(roles.Operator, action, vault)
 	}
-	for _, queue := range []string{"queues/backup-requests", "queues/restore-requests"} {
-		t = t.With(roles.Operator, roles.BusReceive, queue)
+	for _, from := range []string{"queues/backup-requests", "queues/restore-requests", "topics/backup-events/subscriptions/*"} {
+		t = t.With(roles.Operator, roles.BusReceive, from)
 	}
 	return rights(t).With(roles.Operator, roles.BlobRead, state).With(roles.Operator, roles.SQLLogin, "server")
 }
@@ -85,6 +85,10 @@ As an operator, in a shell of its own:
   .build/bacvault restore --database %[4]s --wait
   .build/bacvault drill --database %[4]s --wait
   .build/bacvault status
+  .build/bacvault list
+  .build/bacvault policy check
+  .build/bacvault dead-letters list
+  .build/bacvault events --subscription failures
 
 As whoever may promote, in another shell:
   set -a; . %[3]s; set +a
