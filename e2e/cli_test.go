@@ -265,8 +265,14 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 			t.Errorf("exit %d, the events are %v: %s", code, types, words)
 		}
 	}
-	if _, words, code := a.cli(roles.Backup, "events", "--subscription", "failures"); code == 0 || !strings.Contains(words, "failures") {
+	if _, words, code := a.cli(roles.Backup, "events", "--subscription", "failures"); code != 5 || !strings.Contains(words, "peek at the subscription failures") {
 		t.Errorf("without the right: exit %d, %s", code, words)
+	}
+	if _, words, code := a.cli(roles.Operator, "events", "--subscription", "nosuch"); code != 6 {
+		t.Errorf("no such subscription: exit %d, %s", code, words)
+	}
+	if _, words, code := a.cli(roles.Promoter, "backup", "--database", "DB"); code != 5 || !strings.Contains(words, "send to backup-requests") {
+		t.Errorf("a request without the right to send: exit %d, %s", code, words)
 	}
 }
 

@@ -95,7 +95,7 @@ func (c *cli) deadLettersRequeue() *cobra.Command {
 		Long: "Each is sent with its attempt number counted on, so that its outcome is an event of its own. It is sent before it is taken off: broken\n" +
 			"off in between it is there twice, and the second run finds the work done. What is no request is refused and stays: it could\n" +
 			"only be refused again. Needs the right to receive from the queue and to send to it.\n" +
-			"Exit 6: no dead letter has this id; 4: some were refused or are left.",
+			"Exit 6: no dead letter has this id; 7: somebody else has them locked; 4: some were refused or are left.",
 		Example: "  bacvault dead-letters requeue --id b-1\n  bacvault dead-letters requeue --queue backup-requests --all --yes",
 		RunE: c.does(func(ctx context.Context, _ []string) error {
 			qs, err := queues(queue)
@@ -145,6 +145,10 @@ func (c *cli) requeue(ctx context.Context, a operator, queues, ids []string, con
 		}
 	}
 	switch {
+	case r.Left > 0 && len(r.Sent) == 0:
+		return verdict{exitBusy, locked(r.Left)}
+	case r.Left > 0:
+		return verdict{exitPartial, locked(r.Left)}
 	case len(missing) > 0 && len(r.Sent) == 0 && len(r.Refused) == 0:
 		return verdict{exitNotFound, "no dead letter has the id " + strings.Join(missing, ", ")}
 	case len(missing) > 0:
@@ -155,6 +159,10 @@ func (c *cli) requeue(ctx context.Context, a operator, queues, ids []string, con
 	return nil
 }
 
+func locked(n int) string {
+	return fmt.Sprintf("%d are locked by somebody else, or by a requeue that was broken off; their locks lapse within 5 minutes", n)
+}
+
 func printRequeued(w io.Writer, r app.Requeued) {
 	for _, d := range r.Sent {
 		fmt.Fprintf(w, "sent again:\t%s for %s in %s, as attempt %d\n", d.Request, d.Database, d.Queue, d.Attempt+1)
@@ -162,7 +170,10 @@ func printRequeued(w io.Writer, r app.Requeued) {
 	for _, d := range r.Refused {
 		fmt.Fprintf(w, "refused:\t%s in %s: %s\n", d.MessageID, d.Queue, d.Why)
 	}
-	if len(r.Sent)+len(r.Refused) == 0 {
+	if r.Left > 0 {
+		fmt.Fprintf(w, "left:\t%s\n", locked(r.Left))
+	}
+	if len(r.Sent)+len(r.Refused)+r.Left == 0 {
 		fmt.Fprintln(w, "nothing was sent")
 	}
 }

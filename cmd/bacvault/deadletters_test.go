@@ -64,6 +64,9 @@ func TestRequeueIsAsGoodAsWhatWasSent(t *testing.T) {
 		{"no such id", "--id x", app.Requeued{}, nil, exitNotFound, "nothing was sent", "id x"},
 		{"one of two", "--id b1,x", sent, nil, exitPartial, "as attempt 5", "id x"},
 		{"not understood", "--id bad", refused, nil, exitPartial, "bad in backup-requests: no request", "stay where they are"},
+		{"locked", "--all", app.Requeued{Left: 2}, nil, exitBusy, "2 are locked", "2 are locked"},
+		{"the one is locked", "--id b1", app.Requeued{Left: 1}, nil, exitBusy, "1 are locked", "1 are locked"},
+		{"some are locked", "--all", app.Requeued{Sent: all[:1], Left: 2}, nil, exitPartial, "as attempt 5", "2 are locked"},
 		{"broken off", "--all", sent, errors.New("the link is gone"), exitFault, "as attempt 5", "the link is gone"},
 		{"not begun", "--all", app.Requeued{}, errors.New("401"), exitFault, "", "401"},
 	} {

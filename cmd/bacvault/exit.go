@@ -116,11 +116,25 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 		}
 	default:
 		fmt.Fprintln(stderr, "bacvault:", err)
+		code = ofBus(err)
 	}
 	if ctx.Err() != nil && code != exitUsage {
 		return exitCancelled
 	}
 	return code
+}
+
+// ofBus is for what Service Bus answered, which has no code.
+func ofBus(err error) int {
+	switch {
+	case errors.Is(err, app.ErrBusDenied):
+		return exitRefused
+	case errors.Is(err, app.ErrBusNoEntity):
+		return exitNotFound
+	case errors.Is(err, app.ErrBusAway):
+		return exitUnreachable
+	}
+	return exitFault
 }
 
 // tell says what failed, what exists now and what to do next. The advice on an unknown failure is for runs that come by the

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bacvault/bacvault/internal/app"
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
@@ -130,6 +131,9 @@ func TestExitCodesAreThoseOfThePage(t *testing.T) {
 	}{
 		{"good", nil, exitOK, ""},
 		{"failed", errors.New("away"), exitFault, "bacvault: away"},
+		{"no right in Service Bus", fmt.Errorf("send: %w", app.ErrBusDenied), exitRefused, "bacvault: send: " + app.ErrBusDenied.Error()},
+		{"no such subscription", fmt.Errorf("peek: %w", app.ErrBusNoEntity), exitNotFound, "bacvault: peek: " + app.ErrBusNoEntity.Error()},
+		{"Service Bus is away", fmt.Errorf("peek: %w", app.ErrBusAway), exitUnreachable, "bacvault: peek: " + app.ErrBusAway.Error()},
 		{"usage", usageError("which?"), exitUsage, "bacvault: which?"},
 		{"not good", fmt.Errorf("status: %w", verdict{exitBad, "overdue"}), exitBad, "bacvault: overdue"},
 		{"unread", verdict{exitPartial, "part"}, exitPartial, "bacvault: part"},

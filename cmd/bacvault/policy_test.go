@@ -31,7 +31,9 @@ func TestPolicyCheckIsAsGoodAsThePolicy(t *testing.T) {
 		{"the gate refuses", func(r *app.PolicyReport) {
 			r.Missing = bacvault.Fail(bacvault.CodeGateUnlocked, "it is not locked").Data()
 		}, exitBad, []string{"gate.unlocked: it is not locked", "next:"}},
-		{"a drift", func(r *app.PolicyReport) { r.Drift = []app.PolicyDrift{{"periodDays", "365", "180"}} }, exitBad, []string{"periodDays was 365, and is 180"}},
+		{"a drift", func(r *app.PolicyReport) {
+			r.Drift = []app.PolicyDrift{{What: "periodDays", Baseline: "365", Now: "180"}}
+		}, exitBad, []string{"periodDays was 365, and is 180"}},
 		{"degraded", func(r *app.PolicyReport) { r.Degraded = []string{"version-level"} }, exitPartial, []string{"version-level"}},
 		{"not all read", func(r *app.PolicyReport) { r.Unread = []string{"the baseline: 403"} }, exitPartial, []string{"the baseline: 403"}},
 		{"a waiver", func(r *app.PolicyReport) {
@@ -75,7 +77,7 @@ func TestPolicyIsAcceptedOnlyByItsContainersName(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{policy: goodPolicy(), accept: accept}
-			f.policy.Drift = []app.PolicyDrift{{"periodDays", "365", "400"}}
+			f.policy.Drift = []app.PolicyDrift{{What: "periodDays", Baseline: "365", Now: "400"}}
 			got := enter(t, f, func(d *cli) { d.inTTY, d.outTTY, d.stdin = c.tty, true, strings.NewReader(c.typed) },
 				append([]string{"policy", "check", "--accept"}, strings.Fields(c.args)...)...)
 			if got.code != c.code || f.accepted != c.accepted || (got.out != "") != (c.accepted > 0) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func printBackup(w io.Writer, b app.Backup) {
 		fmt.Fprintf(w, "source:\t%s %s, at most %d GB, collation %s, compatibility level %d\n", s.Edition, s.ServiceObjective, s.MaxSizeBytes>>30, s.Collation, s.CompatibilityLevel)
 	}
 	fmt.Fprintf(w, "made by:\t%s %s with %s %s\n", m.App.Name, m.App.Version, m.Tool.Name, m.Tool.Version)
-	fmt.Fprintf(w, "asked by:\t%s, request %s, attempt %d %s\n", m.Request.By, m.Request.ID, m.Request.Attempt, m.Request.Reason)
+	fmt.Fprintf(w, "asked by:\t%s, request %s, attempt %d %s\n", cmp.Or(m.Request.By, "nobody named"), m.Request.ID, m.Request.Attempt, m.Request.Reason)
 	fmt.Fprintf(w, "read back:\t%s\n", m.Transfer.ReadBack)
 	for _, s := range m.Stages {
 		fmt.Fprintf(w, "stage %s:\t%s, from %s\n", s.Stage, s.End.Sub(s.Start).Round(100*time.Millisecond), s.Start.Format(time.RFC3339))

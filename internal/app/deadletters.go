@@ -47,6 +47,8 @@ type Requeued struct {
 	Schema  string          `json:"schema"`
 	Sent    []DeadLetter    `json:"sent"` // as they were
 	Refused []RefusedLetter `json:"refused,omitempty"`
+	// Left counts those that somebody else had locked: another requeue, or one that was broken off minutes ago.
+	Left int `json:"left,omitempty"`
 }
 
 // RefusedLetter stays where it is.
@@ -90,18 +92,19 @@ func letter(d bus.DeadLetter) DeadLetter {
 func (a *App) Requeue(ctx context.Context, queues, ids []string) (Requeued, error) {
 	out := Requeued{Schema: RequeuedSchema, Sent: []DeadLetter{}}
 	for _, q := range queues {
-		sent, refused, err := a.bus.Requeue(ctx, q, func(d bus.DeadLetter) bool {
+		done, err := a.bus.Requeue(ctx, q, func(d bus.DeadLetter) bool {
 			return len(ids) == 0 || slices.Contains(ids, d.ID) || slices.Contains(ids, letter(d).Request)
 		}, func(d bus.DeadLetter) (bus.Message, error) {
 			_, m, err := again(d)
 			return m, err
 		})
-		for _, d := range sent {
+		for _, d := range done.Sent {
 			out.Sent = append(out.Sent, letter(d))
 		}
-		for _, r := range refused {
+		for _, r := range done.Refused {
 			out.Refused = append(out.Refused, RefusedLetter{letter(r.DeadLetter), bacvault.AsFailure(r.Why, "").Detail})
 		}
+		out.Left += done.Left
 		if err != nil {
 			return out, err
 		}

@@ -78,28 +78,21 @@ func (a *App) Backups(ctx context.Context, f BackupFilter) (BackupList, error) {
 	if err != nil {
 		return out, err
 	}
-	var entries []vault.Entry
-	for _, d := range dbs {
-		list, err := a.vault.Catalogue(ctx, d)
-		if err != nil {
-			return out, err
-		}
-		for _, e := range list {
-			if e.Slot.Time().Before(f.Since) {
-				continue
-			}
-			entries = append(entries, e)
-			out.Backups = append(out.Backups, ListedBackup{
-				Database: d, Slot: e.Slot, Blob: e.Blob, Size: e.Size, Orphan: !e.HasManifest, Archived: e.Archived, Proven: ProvenNone, Drills: e.Proofs,
-			})
-		}
+	entries, err := a.catalogues(ctx, dbs, f.Since)
+	if err != nil {
+		return out, err
+	}
+	for _, e := range entries {
+		out.Backups = append(out.Backups, ListedBackup{
+			Database: e.of, Slot: e.Slot, Blob: e.Blob, Size: e.Size, Orphan: !e.HasManifest, Archived: e.Archived, Proven: ProvenNone, Drills: e.Proofs,
+		})
 	}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i, e := range entries {
 		g.Go(func() error {
-			for _, what := range a.describe(gctx, &out.Backups[i], e) {
+			for _, what := range a.describe(gctx, &out.Backups[i], e.Entry) {
 				mu.Lock()
 				out.Unread = append(out.Unread, what)
 				mu.Unlock()
@@ -110,6 +103,37 @@ func (a *App) Backups(ctx context.Context, f BackupFilter) (BackupList, error) {
 	err = g.Wait()
 	slices.Sort(out.Unread)
 	return out, err
+}
+
+// owned is an entry and the database that it is one of.
+type owned struct {
+	vault.Entry
+	of bacvault.Database
+}
+
+// catalogues lists databases side by side, and keeps their order.
+func (a *App) catalogues(ctx context.Context, dbs []bacvault.Database, since time.Time) ([]owned, error) {
+	lists := make([][]vault.Entry, len(dbs))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, d := range dbs {
+		g.Go(func() (err error) {
+			lists[i], err = a.vault.Catalogue(gctx, d)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []owned
+	for i, list := range lists {
+		for _, e := range list {
+			if !e.Slot.Time().Before(since) {
+				out = append(out, owned{e, dbs[i]})
+			}
+		}
+	}
+	return out, nil
 }
 
 func (a *App) listed(ctx context.Context, f BackupFilter) ([]bacvault.Database, error) {

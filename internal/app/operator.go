@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/promote"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/status"
@@ -87,6 +88,13 @@ func Busy(err error) (string, bool) {
 	}
 	return "", false
 }
+
+// What Service Bus answered, where that decides how a command ends.
+var (
+	ErrBusDenied   = bus.ErrDenied
+	ErrBusNoEntity = bus.ErrNoEntity
+	ErrBusAway     = bus.ErrAway
+)
 
 // Running finds the run of a request among those that are at work now; nil is none.
 func (a *App) Running(ctx context.Context, request string) (*bacvault.Progress, error) {

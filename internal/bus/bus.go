@@ -97,7 +97,7 @@ func (b *Bus) SendAll(ctx context.Context, queue string, ms []Message) (taken in
 	for taken < len(ms) {
 		n, err := b.sendBatch(ctx, s, ms[taken:])
 		if err != nil {
-			return taken, fmt.Errorf("send to %s: %w", queue, err)
+			return taken, explain(ctx, "send to "+queue, err)
 		}
 		taken += n
 	}
@@ -146,7 +146,7 @@ func (b *Bus) send(ctx context.Context, entity string, m *azservicebus.Message) 
 		return err
 	}
 	if err := s.SendMessage(ctx, m, nil); err != nil {
-		return fmt.Errorf("send to %s: %w", entity, err)
+		return explain(ctx, "send to "+entity, err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (b *Bus) DeadLetters(ctx context.Context, queue string, limit int) (out []D
 	for len(out) < limit {
 		ms, err := peek(ctx, r, from, min(peekSize, limit-len(out)))
 		if err != nil {
-			return out, fmt.Errorf("peek at the dead letters of %s: %w", queue, err)
+			return out, explain(ctx, "peek at the dead letters of "+queue, err)
 		}
 		if len(ms) == 0 {
 			break
@@ -74,24 +74,37 @@ type Refused struct {
 	Why error
 }
 
+// Requeued is what became of the dead letters that fitted. Left counts those that somebody else had locked.
+type Requeued struct {
+	Sent    []DeadLetter
+	Refused []Refused
+	Left    int
+}
+
 // Requeue sends the dead letters that fit into their queue again, under the message that again makes of each, and takes them off the
 // dead letters afterwards. A message is sent before it is taken off: broken off in between it is there twice, and the second
 // run finds the first one's work done. again may refuse one with an error, which leaves it where it is. What was sent is told
 // beside an error too.
-func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) bool, again func(DeadLetter) (Message, error)) (sent []DeadLetter, refused []Refused, err error) {
+func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) bool, again func(DeadLetter) (Message, error)) (out Requeued, err error) {
+	// A peek says how many to look for: without it only a long silence tells that there are no more.
+	wanted, err := b.count(ctx, queue, fits)
+	if err != nil || wanted == 0 {
+		return out, err
+	}
 	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
+		return out, fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
 	var kept []*azservicebus.ReceivedMessage
 	defer func() { err = errors.Join(err, closing(ctx, r), b.letGo(ctx, queue, kept)) }()
-	for {
+	for len(out.Sent)+len(out.Refused) < wanted {
 		ms, err := receiveSome(ctx, r)
 		if err != nil {
-			return sent, refused, fmt.Errorf("receive the dead letters of %s: %w", queue, err)
+			return out, explain(ctx, "receive the dead letters of "+queue, err)
 		}
 		if len(ms) == 0 {
-			return sent, refused, nil
+			out.Left = wanted - len(out.Sent) - len(out.Refused)
+			return out, nil
 		}
 		for i, m := range ms {
 			d := deadLetter(queue, m)
@@ -99,28 +112,45 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 				kept = append(kept, m)
 				continue
 			}
-			out, err := again(d)
+			next, err := again(d)
 			if err != nil {
-				kept, refused = append(kept, m), append(refused, Refused{d, err})
+				kept, out.Refused = append(kept, m), append(out.Refused, Refused{d, err})
 				continue
 			}
-			if err := b.replace(ctx, r, m, queue, out); err != nil {
+			if err := b.replace(ctx, r, m, queue, next); err != nil {
 				kept = append(kept, ms[i:]...)
-				return sent, refused, fmt.Errorf("send %s again: %w", d.ID, err)
+				return out, err
 			}
-			sent = append(sent, d)
+			out.Sent = append(out.Sent, d)
 		}
 	}
+	return out, nil
+}
+
+// mostCounted bounds a peek at all that was put aside.
+const mostCounted = 100_000
+
+func (b *Bus) count(ctx context.Context, queue string, fits func(DeadLetter) bool) (n int, err error) {
+	list, err := b.DeadLetters(ctx, queue, mostCounted)
+	for _, d := range list {
+		if fits(d) {
+			n++
+		}
+	}
+	return n, err
 }
 
 // replace sends the new message before it takes the old one off.
 func (b *Bus) replace(ctx context.Context, r *azservicebus.Receiver, old *azservicebus.ReceivedMessage, queue string, m Message) error {
 	if err := b.Send(ctx, queue, m); err != nil {
-		return err
+		return fmt.Errorf("send %s again: %w", old.MessageID, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return r.CompleteMessage(ctx, old, nil)
+	if err := r.CompleteMessage(ctx, old, nil); err != nil {
+		return explain(ctx, fmt.Sprintf("%s was sent again as %s, but not taken off", old.MessageID, m.ID), err)
+	}
+	return nil
 }
 
 // emptyAfter is how long a receive waits before it takes the dead letters for empty.

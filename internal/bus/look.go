@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -28,7 +27,7 @@ func (b *Bus) PeekEvents(ctx context.Context, subscription string, from int64, l
 	for len(out) < limit {
 		ms, err := peek(ctx, r, from, min(peekSize, limit-len(out)))
 		if err != nil {
-			return out, fmt.Errorf("peek at the subscription %s: %w", subscription, err)
+			return out, explain(ctx, "peek at the subscription "+subscription, err)
 		}
 		if len(ms) == 0 {
 			break
@@ -56,7 +55,7 @@ func (b *Bus) CanSend(ctx context.Context, entity string) error {
 		return err
 	}
 	if _, err := s.NewMessageBatch(ctx, nil); err != nil { // the link says how large a batch may be
-		return fmt.Errorf("open a sender to %s: %w", entity, err)
+		return explain(ctx, "open a sender to "+entity, err)
 	}
 	return nil
 }
@@ -68,7 +67,7 @@ func (b *Bus) CanListen(ctx context.Context, queue string) error {
 		return err
 	}
 	if _, err := peek(ctx, r, 0, 1); err != nil {
-		return fmt.Errorf("peek at %s: %w", queue, err)
+		return explain(ctx, "peek at "+queue, err)
 	}
 	return nil
 }
