@@ -202,6 +202,15 @@ func (a *azure) troubleOfANight() string {
 	if why := outcome("back", restored); why != "" {
 		return why
 	}
+	// Delivered once more it is found done, by the mark that it left.
+	a.send("restore-requests", "again", restoreRequest("back", "DB", nil))
+	a.idle("restore-requests")
+	a.news() // waits for what is on its way
+	for _, e := range a.events("back") {
+		if e.Type != restored {
+			return "back, once more: " + e.Data.Failure.Code
+		}
+	}
 	if err := fire(a.Restore, "drill", occurrence.Add(2*time.Hour)); err != nil {
 		return err.Error()
 	}

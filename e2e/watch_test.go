@@ -180,6 +180,10 @@ func TestTheWatchTellsOfAKilledHandler(t *testing.T) {
 	}
 	a.event(completed, "r1")
 	a.idle("backup-requests")
+	a.until("neither run to say that it is at work", func() bool {
+		left, err := a.Blob.Blobs(t.Context(), a.Places.StateAccount, a.Places.StateContainer)
+		return err == nil && !slices.ContainsFunc(left, func(n string) bool { return strings.HasPrefix(n, "runs/") })
+	})
 	if err := host.Close(); err != nil {
 		t.Fatal(err)
 	}

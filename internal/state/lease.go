@@ -76,11 +76,20 @@ func (s *State) Acquire(ctx context.Context, key string, h Holder) (*Lease, *Hol
 	if err != nil {
 		return nil, nil, s.failure(ctx, "acquire lease "+key, rightWrite, err)
 	}
+	s.bury(ctx, key, h.Run)
 	if err := l.sign(ctx, l.holder); err != nil {
 		out := context.WithoutCancel(ctx)
 		return nil, nil, errors.Join(s.failure(ctx, "sign lease "+key, rightWrite, err), l.Release(out))
 	}
 	return l, nil, nil
+}
+
+// bury removes the progress of the run that had a lease before and died: whoever looks would take it for a running one until it has
+// been silent for long. Progress is for people, so that an error costs no run: the watch forgets it later.
+func (s *State) bury(ctx context.Context, key, heir string) {
+	if dead, _, err := s.signature(ctx, key); err == nil && dead.Run != "" && dead.Run != heir {
+		_ = s.EndProgress(ctx, dead.Run)
+	}
 }
 
 func (l *Lease) acquire(ctx context.Context) error {

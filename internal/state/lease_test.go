@@ -87,6 +87,41 @@ func TestLeaseOfADeadRunLapses(t *testing.T) {
 	})
 }
 
+// Whoever takes a dead run's lease up removes what that run said of itself: it would be taken for a running one.
+func TestADeadRunsProgressEndsWhenItsLeaseIsTakenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := open(t, 30)
+		for _, run := range []string{"a", "b", "other"} {
+			if err := s.SaveProgress(t.Context(), bacvault.Progress{Run: run, At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runs := func() (out []string) {
+			list, err := s.Progress(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range list {
+				out = append(out, p.Run)
+			}
+			return out
+		}
+		acquire(t, s, "a")
+		refused(t, s, "b")
+		if d := cmp.Diff([]string{"a", "b", "other"}, runs()); d != "" {
+			t.Errorf("while it lives: %s", d)
+		}
+		time.Sleep(leaseTime + time.Second)
+		if err := acquire(t, s, "b").Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		acquire(t, s, "c")
+		if d := cmp.Diff([]string{"b", "other"}, runs()); d != "" {
+			t.Errorf("after it died, and another ended in order: %s", d)
+		}
+	})
+}
+
 // A holder that took the lease and has not signed yet must not be mistaken for the dead one before it: a redelivered
 // message would be completed on behalf of a run that is no more.
 func TestLeaseNeverNamesAHolderThatIsNoMore(t *testing.T) {
