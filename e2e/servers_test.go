@@ -83,6 +83,19 @@ func TestTwoServersWithDatabasesOfOneName(t *testing.T) {
 	if got := a.SQL.Databases(); !slices.Equal(got, []string{"DB"}) {
 		t.Errorf("the other server has %v", got)
 	}
+
+	// Whoever names no server, or one that is not there, means nobody's database.
+	a.send("restore-requests", "r2", restoreRequest("r2", "DB", map[string]any{"server": "sqlsvr-third"}))
+	if f := a.event(unrestore, "r2").Data.Failure; f.Code != "request.unknown_database" {
+		t.Errorf("a server that nobody knows: %+v", f)
+	}
+	if out, words, code := a.cli(roles.Admin, "restore", "--database", "DB"); code != 2 || !strings.Contains(words, "server") {
+		t.Errorf("no server: exit %d, %s, %s", code, out, words)
+	}
+	out, words, code := a.cli(roles.Admin, "list", "--server", other, "--database", "DB", "-o", "text")
+	if code != 0 || strings.Contains(out, server+"/") || !strings.Contains(out, other+"/DB") {
+		t.Errorf("the list of one server's: exit %d, %s, %s", code, out, words)
+	}
 	a.idle("restore-requests")
 }
 
