@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bacvault/bacvault/standin/faults"
 	"github.com/bacvault/bacvault/standin/roles"
 	"github.com/bacvault/bacvault/standin/stack"
 )
@@ -273,6 +274,43 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	}
 	if _, words, code := a.cli(roles.Promoter, "backup", "--database", "DB"); code != 5 || !strings.Contains(words, "send to backup-requests") {
 		t.Errorf("a request without the right to send: exit %d, %s", code, words)
+	}
+}
+
+// Broken off at any point, a requeue never loses a request and never makes a second backup.
+func TestARequeueThatIsBrokenOffDoesTheWorkOnce(t *testing.T) {
+	for _, c := range []struct {
+		name, op, do string
+	}{
+		{"the answer to the send is lost", "servicebus.send", "lose-reply"},
+		{"the send is cut", "servicebus.send", "cut"},
+		{"the connection is cut before it is taken off", "servicebus.settle", "cut"},
+		{"the answer to taking it off is lost", "servicebus.settle", "lose-reply"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := start(t, protected(stack.Options{Rights: onlooker, Settings: map[string]string{"BACVAULT_MAX_ATTEMPTS": "1"}}))
+			a.misbehave(map[string]any{"action": "Export", "do": "exit-137", "times": 1})
+			a.send("backup-requests", "b1", backupRequest("b1", "DB", slot, nil))
+			a.event(failed, "b1")
+			a.idle("backup-requests")
+			a.until("the failure's event to be taken", func() bool { // its settlement is none that a fault is planned for
+				active, _, locked, _, ok := a.Bus.Counts("backup-events/subscriptions/all")
+				return ok && active+locked == 0
+			})
+			a.Faults.Add(faults.Fault{Op: c.op, Do: c.do})
+			if l, words := askCLI[cliLetters](a, roles.Operator, 0, "dead-letters", "requeue", "--id", "b1", "--yes"); len(l.Sent) != 1 {
+				t.Errorf("it says %+v: %s", l, words)
+			}
+			a.event(completed, "b1")
+			a.idle("backup-requests")
+			if evs := a.events("b1"); len(evs) != 2 || evs[1].Data.AlreadyDone {
+				t.Errorf("%d events, want the failure and one backup", len(evs))
+			}
+			if l, _ := askCLI[cliLetters](a, roles.Operator, 0, "dead-letters", "list"); len(l.DeadLetters) != 0 {
+				t.Errorf("left: %+v", l)
+			}
+			a.toolErred()
+		})
 	}
 }
 

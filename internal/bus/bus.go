@@ -186,8 +186,6 @@ func fit(s string) string {
 // settle renews first: that proves the lock is still ours and mends the links under the client's retry options, which a
 // settle call itself ignores.
 func (b *Bus) settle(ctx context.Context, queue, lockToken string, do func(context.Context, *azservicebus.Receiver, *azservicebus.ReceivedMessage) error) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
 	token, err := uuid.Parse(lockToken)
 	if err != nil {
 		return fmt.Errorf("lock token %q: %w", lockToken, err)
@@ -196,6 +194,13 @@ func (b *Bus) settle(ctx context.Context, queue, lockToken string, do func(conte
 	if err != nil {
 		return err
 	}
+	return settleBy(ctx, r, queue, token, do)
+}
+
+// settleBy settles on a receiver that never asked for the message.
+func settleBy(ctx context.Context, r *azservicebus.Receiver, queue string, token uuid.UUID, do func(context.Context, *azservicebus.Receiver, *azservicebus.ReceivedMessage) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
 	m := &azservicebus.ReceivedMessage{LockToken: token}
 	if err := r.RenewMessageLock(ctx, m, nil); err != nil {
 		return lockLost(fmt.Errorf("renew lock on %s: %w", queue, err))

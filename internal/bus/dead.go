@@ -27,7 +27,7 @@ func (b *Bus) DeadLetters(ctx context.Context, queue string, limit int) (out []D
 	if err != nil {
 		return nil, fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
-	defer func() { err = errors.Join(err, closing(ctx, r)) }()
+	defer closing(ctx, r)
 	var from int64 // an explicit place: the library's own cursor would skip what another look saw
 	for len(out) < limit {
 		ms, err := peek(ctx, r, from, min(peekSize, limit-len(out)))
@@ -96,7 +96,10 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 		return out, fmt.Errorf("open the dead letters of %s: %w", queue, err)
 	}
 	var kept []*azservicebus.ReceivedMessage
-	defer func() { err = errors.Join(err, closing(ctx, r), b.letGo(ctx, queue, kept)) }()
+	defer func() {
+		closing(ctx, r)
+		err = errors.Join(err, b.letGo(ctx, queue, kept))
+	}()
 	for len(out.Sent)+len(out.Refused) < wanted {
 		ms, err := receiveSome(ctx, r)
 		if err != nil {
@@ -117,7 +120,7 @@ func (b *Bus) Requeue(ctx context.Context, queue string, fits func(DeadLetter) b
 				kept, out.Refused = append(kept, m), append(out.Refused, Refused{d, err})
 				continue
 			}
-			if err := b.replace(ctx, r, m, queue, next); err != nil {
+			if err := b.replace(ctx, m, queue, next); err != nil {
 				kept = append(kept, ms[i:]...)
 				return out, err
 			}
@@ -141,16 +144,38 @@ func (b *Bus) count(ctx context.Context, queue string, fits func(DeadLetter) boo
 }
 
 // replace sends the new message before it takes the old one off.
-func (b *Bus) replace(ctx context.Context, r *azservicebus.Receiver, old *azservicebus.ReceivedMessage, queue string, m Message) error {
+func (b *Bus) replace(ctx context.Context, old *azservicebus.ReceivedMessage, queue string, m Message) error {
 	if err := b.Send(ctx, queue, m); err != nil {
 		return fmt.Errorf("send %s again: %w", old.MessageID, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	if err := r.CompleteMessage(ctx, old, nil); err != nil {
-		return explain(ctx, fmt.Sprintf("%s was sent again as %s, but not taken off", old.MessageID, m.ID), err)
+	if err := b.takeOff(ctx, queue, old); err != nil {
+		return explain(ctx, fmt.Sprintf("%s was sent again as %s, and may still be among the dead letters", old.MessageID, m.ID), err)
 	}
 	return nil
+}
+
+// takeOff completes a dead letter. The library tries a settlement by token again where the answer was lost; as the lock was renewed
+// a moment before, one that is gone then says that the first try took effect.
+func (b *Bus) takeOff(ctx context.Context, queue string, m *azservicebus.ReceivedMessage) error {
+	return b.settleDead(ctx, queue, m, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+		err := lockLost(r.CompleteMessage(ctx, m, nil))
+		if errors.Is(err, ErrLockLost) {
+			return nil
+		}
+		return err
+	})
+}
+
+// settleDead settles a dead letter by its lock token on a receiver that never asked for a message: one that did is gone with its
+// connection, and may have credit left.
+func (b *Bus) settleDead(ctx context.Context, queue string, m *azservicebus.ReceivedMessage, do func(context.Context, *azservicebus.Receiver, *azservicebus.ReceivedMessage) error) error {
+	r, err := b.open(queue+"/dead", func() (*azservicebus.Receiver, error) {
+		return b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	})
+	if err != nil {
+		return err
+	}
+	return settleBy(ctx, r, queue, m.LockToken, do)
 }
 
 // emptyAfter is how long a receive waits before it takes the dead letters for empty.
@@ -166,36 +191,25 @@ func receiveSome(ctx context.Context, r *azservicebus.Receiver) ([]*azservicebus
 	return ms, err
 }
 
-// letGo gives messages that were only looked at back, so that they need not wait for their locks to lapse. It needs a receiver
-// that never asked for a message, and the one that got them closed: that one may have credit left, and what it gave back would
-// come to it again at once, and be locked until the lock lapses.
+// letGo gives messages that were only looked at back, so that they need not wait for their locks to lapse. The receiver that got
+// them must be closed: it may have credit left, and what it gave back would come to it again at once, and be locked until the
+// lock lapses.
 func (b *Bus) letGo(ctx context.Context, queue string, kept []*azservicebus.ReceivedMessage) (err error) {
-	if len(kept) == 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
-	r, err := b.client.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
-	if err != nil {
-		return fmt.Errorf("open the dead letters of %s: %w", queue, err)
-	}
-	defer func() { err = errors.Join(err, closing(ctx, r)) }()
 	for _, m := range kept {
-		// By the lock token alone: the link that it came by is gone. Renewing first mends the links, which a settle call does not.
-		byToken := &azservicebus.ReceivedMessage{LockToken: m.LockToken}
-		rerr := r.RenewMessageLock(ctx, byToken, nil)
-		if rerr == nil {
-			rerr = r.AbandonMessage(ctx, byToken, nil)
-		}
-		if rerr != nil {
-			err = errors.Join(err, fmt.Errorf("let %s go: %w", m.MessageID, lockLost(rerr)))
+		if rerr := b.settleDead(ctx, queue, m, func(ctx context.Context, r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) error {
+			return r.AbandonMessage(ctx, m, nil)
+		}); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("let %s go: %w", m.MessageID, rerr))
 		}
 	}
 	return err
 }
 
-func closing(ctx context.Context, r *azservicebus.Receiver) error {
+// closing lets a link go. Its error only says that the connection was broken already: all that was asked for is answered by then.
+func closing(ctx context.Context, r *azservicebus.Receiver) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
-	return r.Close(ctx)
+	_ = r.Close(ctx)
 }
