@@ -94,7 +94,8 @@ func (r *run) pick(ctx context.Context, newestFirst []Entry) (string, error) {
 	return newestFirst[0].Blob, nil
 }
 
-// proven gives the newest backup that a drill restored and found whole. Drills that failed leave proofs too.
+// proven gives the newest backup whose last drill restored it and found it whole. Drills that failed leave proofs too: one
+// that came after a passed one takes that back.
 func (r *run) proven(ctx context.Context, newestFirst []Entry) (string, error) {
 	read := 0
 	for _, e := range newestFirst {
@@ -110,8 +111,11 @@ func (r *run) proven(ctx context.Context, newestFirst []Entry) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if ok && p.Passed && p.Blob == e.Blob {
-				return e.Blob, nil
+			if ok && p.Blob == e.Blob {
+				if p.Passed {
+					return e.Blob, nil
+				}
+				break
 			}
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/bacvault/bacvault/internal/restore"
 )
 
-// nights fills the vault: proven, plain, and the newest an orphan.
+// nights fills the vault: proven by its last drill, one that a later drill condemned, and the newest an orphan.
 func nights(w *world) (proven, plain, orphan string) {
 	w.catalogue = nil
 	older, newer := bacvault.SlotAt(night.Time().AddDate(0, 0, -2)), bacvault.SlotAt(night.Time().AddDate(0, 0, -1))
-	proven, plain, orphan = w.store(older, archive, true, false), w.store(newer, archive, false), db.BlobName(night)
+	proven, plain, orphan = w.store(older, archive, false, true), w.store(newer, archive, true, false), db.BlobName(night)
 	delete(w.manifests, bacvault.ManifestName(orphan))
 	w.catalogue = append(w.catalogue, restore.Entry{Blob: orphan, Slot: night})
 	return proven, plain, orphan

@@ -112,7 +112,7 @@ func TestAProofThatNobodyUnderstandsHoldsUpNothing(t *testing.T) {
 
 func TestProofsAreReadWithinABound(t *testing.T) {
 	w := newWorld(t)
-	history(w, 3, make([]bool, 90)...)
+	history(w, 250, false)
 	s := newSide(w)
 	s.req.Backup = "latest-proven"
 	_, err := s.run(t.Context())

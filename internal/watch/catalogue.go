@@ -100,15 +100,17 @@ func backupOf(m bacvault.Manifest) *Backup {
 }
 
 // proofs finds the newest drill and the newest that passed. A name does not say how its drill ended, so that each proof is read,
-// once: what is not newer than the last drill that a look read is known.
+// once: what is not newer than the last drill that a look read is known. A backup that a later drill condemned is not proven
+// any more.
 func (w *Watch) proofs(ctx context.Context, c *catalogued, list []Entry, before Database) {
 	var names []string
 	for _, e := range list {
 		names = append(names, e.ProofNames...)
 	}
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(proofStamp(b), proofStamp(a)) }) // newest first
+	condemned := map[string]bool{}
 	for _, name := range names {
-		if p := before.LastDrill; p != nil && name == bacvault.ProofName(p.Blob, p.At) {
+		if p := before.LastDrill; p != nil && name == bacvault.ProofName(p.Blob, p.At) && (before.NewestProof == nil || !condemned[before.NewestProof.Blob]) {
 			if c.row.LastDrill == nil {
 				c.row.LastDrill = p
 			}
@@ -124,10 +126,11 @@ func (w *Watch) proofs(ctx context.Context, c *catalogued, list []Entry, before 
 		if c.row.LastDrill == nil {
 			c.row.LastDrill = p
 		}
-		if p.Passed {
+		if p.Passed && !condemned[p.Blob] {
 			c.row.NewestProof = p
 			return
 		}
+		condemned[p.Blob] = condemned[p.Blob] || !p.Passed
 	}
 }
 

@@ -283,3 +283,23 @@ func TestTheBaselineMovesOneWayOnly(t *testing.T) {
 		t.Errorf("baseline %+v, found %+v", w.saved.Baseline, w.saved.Findings)
 	}
 }
+
+// A backup that a later drill condemned is not proven any more: what counts is the newest backup whose last drill passed.
+func TestALaterDrillTakesAProofBack(t *testing.T) {
+	w := newWorld(t)
+	older := w.backUp(db, start.Add(-44*time.Hour), 10, 10)
+	w.drill(db, start.Add(-40*time.Hour), true)
+	w.backUp(db, start.Add(-20*time.Hour), 10, 10)
+	w.drill(db, start.Add(-10*time.Hour), true)
+	w.look()
+	if p := w.saved.Databases[0].NewestProof; p == nil || p.Blob == older {
+		t.Fatalf("proven by %+v", p)
+	}
+	w.drill(db, start.Add(-time.Minute), false)
+	w.now = w.now.Add(15 * time.Minute)
+	w.look()
+	d := w.saved.Databases[0]
+	if d.NewestProof == nil || d.NewestProof.Blob != older || d.LastDrill.Passed || !slices.Contains(w.kinds(), bacvault.FoundFailedDrill) {
+		t.Errorf("proven by %+v, last drill %+v, found %v", d.NewestProof, d.LastDrill, w.kinds())
+	}
+}
