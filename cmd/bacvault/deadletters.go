@@ -66,6 +66,7 @@ func (c *cli) deadLettersList() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&queue, "queue", "", queueFlag)
+	must(cmd.RegisterFlagCompletionFunc("queue", cobra.FixedCompletions(app.Queues(), cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
 }
 
@@ -111,6 +112,7 @@ func (c *cli) deadLettersRequeue() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&queue, "queue", "", queueFlag)
+	must(cmd.RegisterFlagCompletionFunc("queue", cobra.FixedCompletions(app.Queues(), cobra.ShellCompDirectiveNoFileComp)))
 	cmd.Flags().StringSliceVar(&ids, "id", nil, "the request's id, or the message's; may be said more than once")
 	cmd.Flags().BoolVar(&all, "all", false, "all of them")
 	cmd.Flags().BoolVar(&confirmed, "yes", false, "do not ask")

@@ -41,8 +41,23 @@ func (c *cli) doctorCommand() *cobra.Command {
 			return err
 		}),
 	}
-	cmd.Flags().StringVar(&as, "as", app.AsBoth, "whose part: backup, restore or both")
+	cmd.Flags().StringVar(&as, "as", c.part(), "whose part: backup, restore or both; in an app, by the functions that are disabled there")
+	must(cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions(parts, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
+}
+
+// part is the app whose settings these are: each has the other's functions disabled.
+func (c *cli) part() string {
+	off := func(function string) bool {
+		return strings.EqualFold(c.setting("AzureWebJobs_"+function+"_Disabled", ""), "true")
+	}
+	switch {
+	case off("restore") && !off("backup"):
+		return app.AsBackup
+	case off("backup") && !off("restore"):
+		return app.AsRestore
+	}
+	return app.AsBoth
 }
 
 func (c *cli) diagnose(d app.Diagnosis) error {

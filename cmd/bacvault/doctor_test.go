@@ -66,3 +66,19 @@ func TestDoctorRefusesAPartThatIsNone(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestDoctorLooksForTheAppWhoseSettingsTheseAre(t *testing.T) {
+	for want, environ := range map[string][]string{
+		app.AsBackup:  {"AzureWebJobs_restore_Disabled=true", "AzureWebJobs_drill_Disabled=true"},
+		app.AsRestore: {"AzureWebJobs_backup_Disabled=true"},
+		app.AsBoth:    {"AzureWebJobs_backup_Disabled=false"},
+	} {
+		f := &fake{}
+		if enter(t, f, func(c *cli) { c.environ = environ }, "doctor"); f.as != want {
+			t.Errorf("%v: as %s, want %s", environ, f.as, want)
+		}
+		if enter(t, f, func(c *cli) { c.environ = environ }, "doctor", "--as", "both"); f.as != app.AsBoth {
+			t.Errorf("%v: what was said does not count: %s", environ, f.as)
+		}
+	}
+}

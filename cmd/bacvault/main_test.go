@@ -83,6 +83,18 @@ func TestCompletionScriptsAreThere(t *testing.T) {
 	}
 }
 
+func TestWordsOfAFlagAreCompleted(t *testing.T) {
+	for args, want := range map[string]string{
+		"doctor --as ": "backup restore both", "dead-letters list --queue ": "backup-requests restore-requests", "list -o ": "text json",
+		"verify --backup ": "latest latest-proven oldest random",
+	} {
+		got := enter(t, nil, nil, append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		if words := strings.Fields(strings.Split(got.out, "\n:")[0]); got.code != exitOK || strings.Join(words, " ") != want {
+			t.Errorf("%s: exit %d, %q", args, got.code, got.out)
+		}
+	}
+}
+
 func TestFaultsInTheSettingsAreListedAllAtOnce(t *testing.T) {
 	environ := []string{"SQL_SERVER_NAME=s", "BACVAULT_STAL_TIMEOUT=1h", "BACVAULT_RUN_TIMEOUT=soon", "SQL_PASSWORD=topsecret", "IDENTITY_HEADER=topsecret"}
 	for _, args := range [][]string{

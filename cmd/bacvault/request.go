@@ -62,6 +62,7 @@ func (w *which) flags(cmd *cobra.Command) {
 	f.StringVar(&w.blob, "blob", "", "the backup's blob name")
 	f.StringVar(&w.file, "file", "", "an old job's file name (BACKUP_FILE_NAME), without a manifest")
 	cmd.MarkFlagsMutuallyExclusive("backup", "at", "slot", "blob", "file")
+	must(cmd.RegisterFlagCompletionFunc("backup", cobra.FixedCompletions(bacvault.Choices(), cobra.ShellCompDirectiveNoFileComp)))
 }
 
 func (w which) into(r *bacvault.RestoreRequest) error {

@@ -131,6 +131,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().StringVarP(&c.format, "output", "o", "", "text or json; text on a terminal and json elsewhere when absent")
+	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains([]string{"", "text", "table", "json"}, c.format) {
 			return usageError(`-o "` + c.format + `" is not text or json`)

@@ -155,11 +155,9 @@ func check(ctx context.Context, file string) (rep report, rows bacvault.Rows, er
 		return report{}, nil, err
 	}
 	rep = report{Verdict: "ok", File: file, Size: info.Size(), Tables: []tableReport{}}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if rep.SHA256, err = hashed(ctx, f); err != nil {
 		return report{}, nil, err
 	}
-	rep.SHA256 = hex.EncodeToString(h.Sum(nil))
 	r, err := bacpac.Verify(ctx, f, info.Size(), bacpac.Options{AllowUnverified: true})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -177,6 +175,23 @@ func check(ctx context.Context, file string) (rep report, rows bacvault.Rows, er
 		}
 	}
 	return rep, r.Rows(), nil
+}
+
+// hashed reads in pieces, so that Ctrl-C need not wait for the end of a large archive.
+func hashed(ctx context.Context, f io.Reader) (string, error) {
+	const piece = 64 << 20
+	h := sha256.New()
+	for {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		switch _, err := io.CopyN(h, f, piece); {
+		case errors.Is(err, io.EOF):
+			return hex.EncodeToString(h.Sum(nil)), nil
+		case err != nil:
+			return "", err
+		}
+	}
 }
 
 // against says in what the archive is not the manifest's. Other bytes count before what is wrong in them.

@@ -222,11 +222,18 @@ func (a *App) lookLease(ctx context.Context) (*state.Lease, error) {
 // ProbeNow makes the tamper probe with the rights of whoever asks, and keeps nothing of it: the watch's own is another's.
 func (a *App) ProbeNow(ctx context.Context) (watch.Probe, error) {
 	p, err := a.Probe(ctx)
-	var re *azcore.ResponseError
-	if errors.As(err, &re) && re.StatusCode == http.StatusForbidden {
-		f := bacvault.Fail(bacvault.CodeVaultDenied, "no canary could be found or laid in %s: %d %s", a.cfg.VaultURL(), re.StatusCode, re.ErrorCode)
-		f.Err, f.Exists = err, "nothing in the vault was changed"
-		return p, f
+	var known *bacvault.Failure
+	if err == nil || errors.As(err, &known) || ctx.Err() != nil {
+		return p, err
 	}
-	return p, err
+	f := bacvault.Fail(bacvault.CodeVaultRead, "probe %s: %s", a.cfg.VaultURL(), bacvault.AsFailure(err, "").Detail)
+	var re *azcore.ResponseError
+	if errors.As(err, &re) {
+		f = bacvault.Fail(bacvault.CodeVaultRead, "probe %s: the store answered %d %s", a.cfg.VaultURL(), re.StatusCode, re.ErrorCode)
+		if re.StatusCode == http.StatusForbidden {
+			f = bacvault.Fail(bacvault.CodeVaultDenied, "no canary could be found or laid in %s: %d %s", a.cfg.VaultURL(), re.StatusCode, re.ErrorCode)
+		}
+	}
+	f.Err, f.Exists = err, "no backup was touched"
+	return p, f
 }
