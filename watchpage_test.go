@@ -118,8 +118,6 @@ func promotionScope(t *testing.T, e ast.Expr, action string) string {
 		return "live and restored database"
 	case strings.HasPrefix(text, "server"):
 		return "databases of the server"
-	case strings.Contains(text, "VaultContainer"):
-		return "vault container"
 	case strings.Contains(text, "StateContainer"):
 		return "state container"
 	}

@@ -208,7 +208,7 @@ func TestAForcedPromotionSaysWhy(t *testing.T) {
 
 // The handler is killed at every stage of a promotion: the redelivered message ends it, and an undo goes all the way back.
 func TestAPromotionKilledAnywhereEndsRight(t *testing.T) {
-	points := killPoints("admit", "lease", "preflight", "rename", "scale", "retention", "reconcile", "clean")
+	points := killPoints("admit", "lease", "preflight", "rename", "scale", "retention", "clean")
 	for name, fits := range shorten(points, "as rename begins", "as rename ends", "as retention begins", "after the event") {
 		t.Run(name, func(t *testing.T) {
 			a := promotable(t)

@@ -138,16 +138,18 @@ var inDoubt = map[string]string{
 	roles.SQLDependencies: "whether db_datareader covers that view is not documented",
 }
 
-// startWithout takes one line of the table away; a name of the default places stands for this stack's own.
+// take takes one line of a table away; a name of the default places stands for the stack's own.
+func take(r roles.Table, without roles.Grant) roles.Table {
+	account, _, _ := strings.Cut(without.Scope, "/")
+	if p := roles.DefaultPlaces(); account == p.VaultAccount || account == p.StateAccount {
+		without.Scope = account + "*" // the stack's accounts have a number
+	}
+	return r.WithoutOn(without.Principal, without.Action, without.Scope)
+}
+
 func startWithout(t *testing.T, without roles.Grant) *azure {
 	return start(t, protected(stack.Options{
-		Rights: func(r roles.Table) roles.Table {
-			account, _, _ := strings.Cut(without.Scope, "/")
-			if p := roles.DefaultPlaces(); account == p.VaultAccount || account == p.StateAccount {
-				without.Scope = account + "*" // the stack's accounts have a number
-			}
-			return r.WithoutOn(without.Principal, without.Action, without.Scope)
-		},
+		Rights:   func(r roles.Table) roles.Table { return take(r, without) },
 		Settings: looking,
 	}))
 }

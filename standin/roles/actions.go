@@ -115,7 +115,7 @@ func ManagementCopies(t Table, server string) Table {
 
 // Promotion gives a principal what it needs to put a restored database in a live one's place on a server, and nothing that
 // reads or writes rows: SQLDBManager renames and scales, SQLViewDatabaseState tells of geo-replication and lets it in, and the
-// rest is how long Azure keeps its own backups, the manifest and proof in the vault and the record in the state container.
+// rest is how long Azure keeps its own backups, and the mark of the restore and the record in the state container.
 // Whoever may not read how a change of retention ended (LongTermOperationRead) reads the policy. SQLDBManager also creates databases and drops those that its holder owns; Azure SQL has no smaller role that renames.
 func Promotion(t Table, clientID, server string) Table {
 	for _, g := range []struct {
@@ -126,7 +126,6 @@ func Promotion(t Table, clientID, server string) Table {
 		{"master", []string{SQLDBManager}},
 		{"*", []string{SQLViewDatabaseState}},
 		{server + "/*", []string{DatabaseRead, ShortTermRead, ShortTermWrite, LongTermRead, LongTermWrite}},
-		{t.places.VaultAccount + "/" + t.places.VaultContainer, []string{BlobRead}},
 		{t.places.StateAccount + "/" + t.places.StateContainer, []string{BlobRead, BlobWrite, BlobDelete}},
 	} {
 		for _, action := range g.actions {

@@ -83,7 +83,7 @@ func TestPromotion(t *testing.T) {
 		{roles.ShortTermRead, "srv/Orders", true}, {roles.ShortTermWrite, "srv/Orders", true},
 		{roles.LongTermRead, "srv/Orders", true}, {roles.LongTermWrite, "srv/Orders", true}, {roles.LongTermWrite, "srv2/Orders", false},
 		{roles.LongTermOperationRead, "uksouth", false}, {roles.ShortTermOperationRead, "uksouth", false}, {roles.OperationRead, "uksouth", false},
-		{roles.BlobRead, vault, true}, {roles.BlobAdd, vault, false}, {roles.BlobWrite, vault, false}, {roles.BlobDelete, vault, false},
+		{roles.BlobRead, vault, false}, {roles.BlobAdd, vault, false}, {roles.BlobWrite, vault, false}, {roles.BlobDelete, vault, false},
 		{roles.PolicyRead, vault, false}, {roles.BlobRead, state, true}, {roles.BlobWrite, state, true}, {roles.BlobDelete, state, true},
 		{roles.BusReceive, "queues/restore-requests", false},
 	} {
