@@ -170,6 +170,27 @@ func TestThePolicyIsCheckedAndAccepted(t *testing.T) {
 	if p, _ := askCLI[cliPolicy](a, roles.Operator, 0, "policy", "check"); len(p.Drift) > 0 {
 		t.Errorf("it drifts from what was accepted: %+v", p.Drift)
 	}
+
+	// A look that began before would write the old baseline at its end: accepting waits for it.
+	if _, err := a.Policies.ClearHold(a.Places.VaultAccount, a.Places.VaultContainer, []string{"case123"}); err != nil {
+		t.Fatal(err)
+	}
+	a.Faults.Add(faults.Fault{Op: "blob.list", Do: "stall", Wait: 3 * time.Second})
+	looked := make(chan error, 1)
+	go func() {
+		_, _, err := a.Backup.FireTimer(t.Context(), "watch", time.Now(), true)
+		looked <- err
+	}()
+	a.until("the look to be in its middle", func() bool { return len(a.Faults.Unfired()) == 0 })
+	if p, _ := askCLI[cliPolicy](a, roles.Admin, 0, "policy", "check", "--accept", "--yes"); !p.Accepted || p.Baseline.LegalHold {
+		t.Errorf("accepted while a look was under way: %+v", p)
+	}
+	if err := <-looked; err != nil {
+		t.Error(err)
+	}
+	if p, _ := askCLI[cliPolicy](a, roles.Operator, 0, "policy", "check"); len(p.Drift) > 0 {
+		t.Errorf("the look took the accepted baseline back: %+v", p.Drift)
+	}
 }
 
 type cliProbe struct {
@@ -409,14 +430,19 @@ func TestADoctorWithoutAWorldSaysWhatIsNotThere(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 3 || !slices.Equal(d.named("fail"), []string{"settings"}) || !strings.Contains(d.Checks[0].Detail, "BACVAULT_RUN_TIMEOUT") {
 		t.Errorf("exit %d, %+v, %v", code, d, err)
 	}
+	env["BACVAULT_BLOB_ENDPOINT"], env["ServiceBusConnection__fullyQualifiedNamespace"] = "https://127.0.0.1:1/"+a.Places.VaultAccount, "127.0.0.1:1"
 	env["BACVAULT_SQL_ENDPOINT"], env["BACVAULT_SQLPACKAGE"] = "127.0.0.1:1", filepath.Join(a.dir, "nothing")
 	if err := os.WriteFile(filepath.Join(a.dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	env["BACVAULT_WORK_DIR"] = filepath.Join(a.dir, "file", "work")
+	began := time.Now()
 	out, _, code = a.cliWith(env, "doctor", "--as", "backup")
+	if took := time.Since(began); took > 40*time.Second {
+		t.Errorf("it took %s", took)
+	}
 	d = cliDiagnosis{}
-	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 3 || !slices.Equal(d.named("fail"), []string{"sql.login", "tool.version", "work.write"}) {
+	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 3 || !slices.Equal(d.named("fail"), []string{"bus.listen", "bus.send", "sql.login", "tool.version", "vault.clock", "vault.gate", "vault.list", "work.write"}) {
 		t.Errorf("exit %d, %v, %v\n%s", code, d.named("fail"), err, out)
 	}
 }
