@@ -16,7 +16,7 @@ import (
 // looksOfADay are when the watch looks on a day of a simulated month; a soak looks every quarter of an hour, as the timer does.
 func looksOfADay() (out []time.Duration) {
 	if !soak {
-		for _, minutes := range []int{2*60 + 30, 4*60 + 15, 8*60 + 15, 12*60 + 15, 16*60 + 15, 20*60 + 15} {
+		for _, minutes := range []int{2*60 + 30, 4*60 + 15, 12*60 + 15, 20*60 + 15} {
 			out = append(out, time.Duration(minutes)*time.Minute)
 		}
 		return out
@@ -95,7 +95,7 @@ func TestAMonthIsSilentButForWhatHappened(t *testing.T) {
 
 // aMonth is what a month is to tell. The quarter-hour looks of a soak see each thing sooner.
 func aMonth() []string {
-	at := map[string]string{"begun": "04:15", "over": "02:30", "seen": "12:15", "taken": "16:15"}
+	at := map[string]string{"begun": "04:15", "over": "02:30", "seen": "12:15", "taken": "20:15"}
 	if soak {
 		at = map[string]string{"begun": "04:00", "over": "02:15", "seen": "12:15", "taken": "12:30"}
 	}

@@ -192,3 +192,39 @@ func TestTheWatchTellsOfAKilledHandler(t *testing.T) {
 		t.Errorf("in the end it finds %v", k)
 	}
 }
+
+// With the setting the watch asks once for a slot that nobody took, and the app takes it.
+func TestAMissedSlotIsAskedForAgain(t *testing.T) {
+	a := start(t, protected(stack.Options{TokenLifetime: lifetime, Settings: map[string]string{
+		"BACVAULT_REQUEUE_MISSED": "yes", "AzureWebJobs_nightly-backup_Disabled": "true", // its host lives in the moved time, too
+	}}))
+	i := a.inside(roles.Backup)
+	night := i.now().Truncate(24*time.Hour).AddDate(0, 0, 1).Add(2 * time.Hour)
+	i.advance(night.Add(-time.Hour).Sub(i.now()))
+	i.look() // from now on the database is a protected one
+	i.advance(5 * time.Hour)
+	i.look()
+	a.idle("backup-requests")
+	if n := len(a.vault()); n != 1 { // the canary
+		t.Fatalf("four hours after its moment the slot is not missed yet, and the vault holds %v", a.vault())
+	}
+	i.advance(3 * time.Hour)
+	for range 2 {
+		i.look()
+		a.idle("backup-requests")
+	}
+	var taken []string
+	for _, e := range a.all.All() {
+		if e.Type == completed {
+			taken = append(taken, e.Data.Slot)
+		}
+	}
+	if !slices.Equal(taken, []string{night.Format(time.RFC3339)}) {
+		t.Errorf("the slots %v were taken, want that of %s", taken, night)
+	}
+	i.look()
+	s, _ := a.snapshot()
+	if sq := s.Databases[0].Slots; len(sq) != 1 || sq[0].State != "taken" {
+		t.Errorf("the strip is %+v", sq)
+	}
+}

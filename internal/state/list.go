@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -66,8 +67,9 @@ type Abandoned struct {
 }
 
 // Abandoned lists the leases that nobody holds and that still bear a holder's name. The next run takes them; until then they
-// tell of a run that ended without a word.
+// tell of a run that ended without a word. One that cannot be understood is told in the error, and the others are still listed.
 func (s *State) Abandoned(ctx context.Context) (out []Abandoned, err error) {
+	var strange error
 	err = s.each(ctx, leases, func(name string, p *container.BlobProperties) error {
 		held := p.LeaseState != nil && *p.LeaseState != lease.StateTypeAvailable && *p.LeaseState != lease.StateTypeExpired && *p.LeaseState != lease.StateTypeBroken
 		if held || p.ContentLength == nil || *p.ContentLength <= int64(len(nobody)) {
@@ -79,7 +81,8 @@ func (s *State) Abandoned(ctx context.Context) (out []Abandoned, err error) {
 		}
 		a := Abandoned{Key: strings.TrimPrefix(name, leases)}
 		if err := json.Unmarshal(o.data, &a.Holder); err != nil {
-			return fmt.Errorf("read the holder of lease %s: %w", a.Key, err)
+			strange = errors.Join(strange, fmt.Errorf("read the holder of lease %s: %w", a.Key, err))
+			return nil
 		}
 		if p.LastModified != nil {
 			a.Signed = p.LastModified.UTC()
@@ -89,7 +92,7 @@ func (s *State) Abandoned(ctx context.Context) (out []Abandoned, err error) {
 		}
 		return nil
 	})
-	return out, err
+	return out, errors.Join(err, strange)
 }
 
 // Folder makes a part of a name safe to be one, for Save.

@@ -11,7 +11,7 @@ import (
 // A lease that its holder let go, or that is held, is nothing to tell of; one that lapsed under a holder's name is.
 func TestOnlyALapsedLeaseWithANameIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, _ := open(t, 60)
+		st, inside := open(t, 60)
 		for _, key := range []string{"backup/srv/free/", "backup/srv/held/", "backup/srv/dead/"} {
 			l, by, err := st.Acquire(t.Context(), key, state.Holder{Run: "run-" + key, Request: "q", Host: "h"})
 			if err != nil || by != nil {
@@ -31,6 +31,10 @@ func TestOnlyALapsedLeaseWithANameIsAbandoned(t *testing.T) {
 		got, err := st.Abandoned(t.Context())
 		if err != nil || len(got) != 1 || got[0].Key != "backup/srv/dead/" || got[0].Run != "run-backup/srv/dead/" || time.Since(got[0].Signed) < 4*time.Minute {
 			t.Errorf("%+v, %v", got, err)
+		}
+		inside.blobs["leases/backup/srv/broken/"] = &blob{data: []byte("no JSON")}
+		if got, err := st.Abandoned(t.Context()); err == nil || len(got) != 1 {
+			t.Errorf("beside one that is broken: %+v, %v", got, err)
 		}
 	})
 }
