@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/config"
+	"github.com/bacvault/bacvault/internal/watch"
 )
 
 // sql is one walk for each server: what fails first says why the rest can't be looked at.
@@ -76,14 +78,17 @@ func protectedOn(c config.Config, server string, there []azuresql.Info) (out []s
 func (x *examined) created(ctx context.Context, server string, backs, restores bool) finding {
 	var shown []string
 	if backs && x.cfg.Consistency != "live" {
-		slot, err := x.lastCopy(ctx, server)
+		slot, stored, err := x.lastCopy(ctx, server)
 		if err != nil {
 			return skip("%s", bacvault.AsFailure(err, "").Detail)
 		}
-		if slot == "" {
+		if denied := x.lastDenied(ctx, server); denied.At.After(stored) {
+			return bad(grantCreate, "the backup of %s of %s was refused: %s", denied.Slot, denied.Database, denied.Detail)
+		}
+		if slot.IsZero() {
 			return unseen("no backup younger than " + x.cfg.MaxBackupAge.String() + " was made of a copy")
 		}
-		shown = append(shown, "the backup of "+slot+" was made of a copy")
+		shown = append(shown, "the backup of "+slot.String()+" was made of a copy")
 	}
 	if restores {
 		at, err := x.lastDrill(ctx)
@@ -101,41 +106,59 @@ func (x *examined) created(ctx context.Context, server string, backs, restores b
 	return ok("%s", strings.Join(shown, "; "))
 }
 
+const grantCreate = "Grant dbmanager in master (docs/grants.sql), then run bacvault backup and bacvault drill with --wait, which show it."
+
 func unseen(why string) finding {
-	return finding{
-		CheckSkipped, "it can't be seen without making a database: " + why,
-		"Grant dbmanager in master (docs/grants.sql), then run bacvault backup and bacvault drill with --wait, which show it.",
-	}
+	return finding{CheckSkipped, "it can't be seen without making a database: " + why, grantCreate}
 }
 
-func (x *examined) lastCopy(ctx context.Context, server string) (string, error) {
+// lastDenied is the newest backup of a server's database that failed because no copy could be made; the zero value is none that
+// is known of.
+func (x *examined) lastDenied(ctx context.Context, server string) (last watch.Failed) {
+	list, err := x.failures(ctx, x.now().Add(-x.cfg.MaxBackupAge))
+	if err != nil {
+		return last // the check of the state container tells that
+	}
+	for _, f := range list {
+		if f.Database.Server == server && f.Code == bacvault.CodeSQLDenied && strings.Contains(f.Detail, "CREATE DATABASE") && f.At.After(last.At) {
+			last = f
+		}
+	}
+	return last
+}
+
+// lastCopy is the newest backup on a server that was made of a copy, and when it was stored; the zero slot is none that is young.
+func (x *examined) lastCopy(ctx context.Context, server string) (last bacvault.Slot, stored time.Time, err error) {
 	dbs, err := x.vault.Databases(ctx)
 	if err != nil {
-		return "", err
+		return last, stored, err
 	}
+	stored = x.now().Add(-x.cfg.MaxBackupAge)
 	for _, d := range dbs {
 		if d.Server != server || !x.cfg.Protects(d.Server, d.Name) {
 			continue
 		}
 		list, err := x.vault.Catalogue(ctx, d)
 		if err != nil {
-			return "", err
+			return last, stored, err
 		}
 		for _, e := range slices.Backward(list) {
-			if !e.HasManifest || x.now().Sub(e.Created) > x.cfg.MaxBackupAge {
+			if !e.HasManifest {
 				continue
 			}
-			m, found, err := x.vault.ReadManifest(ctx, e.Blob)
-			if err != nil {
-				return "", err
-			}
-			if found && m.Consistency == bacvault.ConsistencyCopy {
-				return m.Slot.String() + " of " + d.String(), nil
+			if e.Created.After(stored) {
+				m, found, err := x.vault.ReadManifest(ctx, e.Blob)
+				if err != nil {
+					return last, stored, err
+				}
+				if found && m.Consistency == bacvault.ConsistencyCopy {
+					last, stored = m.Slot, e.Created
+				}
 			}
 			break
 		}
 	}
-	return "", nil
+	return last, stored, nil
 }
 
 func (x *examined) lastDrill(ctx context.Context) (string, error) {
