@@ -66,26 +66,28 @@ func (a *azure) protect(days int, locked bool) {
 
 // A drill that failed and a proof that is too old stand until a drill passes.
 func TestTheWatchTellsOfDrills(t *testing.T) {
-	a := start(t, protected(stack.Options{Settings: map[string]string{"BACVAULT_MAX_PROOF_AGE": "8s"}}))
-	a.backUp()
-	a.told(a.look, "all is well")
-	a.misbehave(map[string]any{"action": "Import", "do": "import-lose-rows", "table": "dbo.titles", "rows": 2, "times": 1})
-	a.send("restore-requests", "d1", restoreRequest("d1", "DB", map[string]any{"kind": "drill"}))
-	a.event(unproven, "d1")
-	a.told(a.look, "a drill failed", "finding.raised drill.failed")
-	a.until("the proof to be overdue", func() bool {
-		told := a.look()
-		if len(told) > 0 && !slices.Equal(told, []string{"finding.raised proof.overdue"}) {
-			t.Fatalf("told %v", told)
-		}
-		return len(told) > 0
-	})
-	a.misbehave()
-	a.send("restore-requests", "d2", restoreRequest("d2", "DB", map[string]any{"kind": "drill"}))
-	a.event(proven, "d2")
-	if told := a.look(); !slices.Equal(told, []string{"finding.cleared drill.failed", "finding.cleared proof.overdue"}) {
-		t.Errorf("a drill passed, and it told %v", told)
+	a := start(t, protected(stack.Options{NoApps: true, TokenLifetime: lifetime, Settings: map[string]string{"BACVAULT_MAX_PROOF_AGE": "2h"}}))
+	i, drills := a.inside(roles.Backup), a.inside(roles.Restore)
+	drill := func() string {
+		drills.skew = i.skew
+		return drills.do(order{Do: "drill", Database: "DB", Slot: i.now()})
 	}
+	if code := i.do(order{Do: "backup", Database: "DB", Slot: i.now()}); code != "" {
+		t.Fatalf("the backup ended with %s", code)
+	}
+	a.told(i.look, "all is well")
+	a.misbehave(map[string]any{"action": "Import", "do": "import-lose-rows", "table": "dbo.titles", "rows": 2, "times": 1})
+	if code := drill(); code != "restore.rows_differ" {
+		t.Fatalf("the drill ended with %q", code)
+	}
+	a.told(i.look, "a drill failed", "finding.raised drill.failed")
+	i.advance(3 * time.Hour)
+	a.told(i.look, "no drill passed for long", "finding.raised proof.overdue")
+	i.advance(time.Minute)
+	if code := drill(); code != "" {
+		t.Fatalf("the second drill ended with %q", code)
+	}
+	a.told(i.look, "a drill passed", "finding.cleared drill.failed", "finding.cleared proof.overdue")
 }
 
 // A backup that is not like those before it is told, and the next one that is ends it.
