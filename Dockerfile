@@ -1,18 +1,21 @@
 # syntax=docker/dockerfile:1
 # The image of both apps, backup and restore; which one it is, app settings say (docs/migration.md).
 #
-#   docker build --build-arg SQLPACKAGE_SHA256=<64 hex digits> -t bacvault .
+#   make image        takes the pins from tools/image.pins, and the version from git (docs/releasing.md)
 #
 # Not built yet where this file was written: no Docker engine was there (README.md, "What has run").
 
-ARG GO_VERSION=1.26
+# The three pins have no default on purpose: a tag moves, and a digest that nobody looked up pins nothing. Without one the
+# build ends before anything is downloaded. (The messages hold no blanks because the builder splits these lines at them.)
+ARG GO_IMAGE=golang:1.26-bookworm
+ARG GO_DIGEST
 # The node image carries the Service Bus extension bundle; the dotnet-isolated image does not, and a host without the
-# bundle and without internet finds no function. Node itself is not used. Pin it by digest for a release:
-# --build-arg BASE=mcr.microsoft.com/azure-functions/node@sha256:…
-ARG BASE=mcr.microsoft.com/azure-functions/node:4-node22
+# bundle and without internet finds no function. Node itself is not used.
+ARG BASE_IMAGE=mcr.microsoft.com/azure-functions/node:4-node22
+ARG BASE_DIGEST
 
 # --- the handler: a static binary; the Functions images are linux/amd64 only
-FROM --platform=linux/amd64 golang:${GO_VERSION}-bookworm AS build
+FROM --platform=linux/amd64 ${GO_IMAGE}@${GO_DIGEST:?give-it-as-build-arg,sha256:…,see-docs/releasing.md} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -22,26 +25,34 @@ RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o /out/ ./handler 
 
 # --- sqlpackage: Microsoft's self-contained zip. It brings its own .NET, so the base image's version does not matter;
 # the dotnet tool needs one patch level and breaks with another. Its licence forbids that we carry it in this repository.
-FROM --platform=linux/amd64 debian:12-slim AS sqlpackage
+FROM --platform=linux/amd64 ${GO_IMAGE}@${GO_DIGEST:?give-it-as-build-arg,sha256:…,see-docs/releasing.md} AS sqlpackage
+RUN apt-get update && apt-get install -y --no-install-recommends unzip && rm -rf /var/lib/apt/lists/*
 # 170.5.96, 15 September 2026. aka.ms/sqlpackage-linux always gives the newest one: never use it here.
 ARG SQLPACKAGE_URL=https://go.microsoft.com/fwlink/?linkid=2379816
-# Microsoft publishes no checksum. Compute it once, on a machine that you trust, and write it down:
+# Microsoft publishes no checksum. Compute it once, on a machine that you trust, and write it into tools/image.pins:
 #   curl -fsSL 'https://go.microsoft.com/fwlink/?linkid=2379816' | sha256sum
-# There is no default on purpose: without it the build ends here, before anything is downloaded.
 ARG SQLPACKAGE_SHA256
-# (The message holds no blanks because the builder splits this line at them.)
 ADD --checksum=sha256:${SQLPACKAGE_SHA256:?give-it-as-build-arg,compute-it-with:curl-fsSL-SQLPACKAGE_URL|sha256sum} ${SQLPACKAGE_URL} /sqlpackage.zip
-RUN apt-get update && apt-get install -y --no-install-recommends unzip && rm -rf /var/lib/apt/lists/* \
- && unzip -q /sqlpackage.zip -d /opt/sqlpackage && chmod 755 /opt/sqlpackage/sqlpackage
+RUN unzip -q /sqlpackage.zip -d /opt/sqlpackage && chmod -R a+rX /opt/sqlpackage && chmod 755 /opt/sqlpackage/sqlpackage
 
 # --- the app
-FROM --platform=linux/amd64 ${BASE}
+FROM --platform=linux/amd64 ${BASE_IMAGE}@${BASE_DIGEST:?give-it-as-build-arg,sha256:…,see-docs/releasing.md}
 # sqlpackage needs ICU and libunwind. The names are those of Debian 12; another base needs others, and the check below says so.
 ARG ICU_PACKAGE=libicu72
 RUN apt-get update && apt-get install -y --no-install-recommends ${ICU_PACKAGE} libunwind8 && rm -rf /var/lib/apt/lists/*
 COPY --from=sqlpackage /opt/sqlpackage /opt/sqlpackage
-# An image whose sqlpackage does not start must not be born. (ICU in full is asked for only when it connects.)
-RUN /opt/sqlpackage/sqlpackage /Version
+# An image whose sqlpackage does not start must not be born, nor one whose host would go to the internet for its bundle.
+# (ICU in full is asked for only when sqlpackage connects.)
+RUN /opt/sqlpackage/sqlpackage /Version \
+ && ls -d /FuncExtensionBundles/Microsoft.Azure.Functions.ExtensionBundle/4.*
+
+# The host writes logs and keys below HOME and Secrets. The script root stays root's, and the sticky bit keeps the process from
+# putting another in its place.
+# Microsoft's image runs as root on port 80. Where a platform insists on that: --build-arg RUN_AS=0 --build-arg HTTP_PORT=80.
+ARG RUN_AS=10001
+ARG HTTP_PORT=8080
+RUN mkdir -p /var/lib/bacvault /azure-functions-host/Secrets /home/data /home/LogFiles /home/site/wwwroot \
+ && chown ${RUN_AS}:${RUN_AS} /var/lib/bacvault /azure-functions-host/Secrets /home/data /home/LogFiles && chmod 1777 /home
 
 COPY --from=build /out/bacvault /usr/local/bin/bacvault
 WORKDIR /home/site/wwwroot
@@ -54,9 +65,32 @@ COPY functions/ ./
 # before these.
 ENV FUNCTIONS_WORKER_RUNTIME=custom \
     BACVAULT_DRILL_SCHEDULE="0 0 6 * * 0" \
+    BACVAULT_WORK_DIR=/var/lib/bacvault \
     AzureWebJobs_notify_Disabled=true \
     AzureWebJobsScriptRoot=/home/site/wwwroot \
-    AzureFunctionsJobHost__Logging__Console__IsEnabled=true
+    AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
+    ASPNETCORE_URLS=http://+:${HTTP_PORT}
 
+# A backup needs about twice the database's used size here. Mount a disk; the container's own layer is small on every platform.
+VOLUME /var/lib/bacvault
+EXPOSE ${HTTP_PORT}
+
+# What the labels say is what the binary says: a release whose tag and stamp differ is not built.
+ARG BASE_IMAGE
+ARG BASE_DIGEST
+ARG VERSION
+ARG REVISION
+ARG CREATED
+RUN v=$(bacvault version) && { [ -z "${VERSION}" ] || [ "$v" = "${VERSION}" ] || { echo "VERSION is ${VERSION}, the binary says $v"; exit 1; }; }
+LABEL org.opencontainers.image.title="bacvault" \
+      org.opencontainers.image.description="Nightly, immutable, proven backups of Azure SQL databases" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
+
+USER ${RUN_AS}:${RUN_AS}
 # The base image starts a shell script; a shell as process 1 keeps SIGTERM for itself. The host itself gets it so.
+ENTRYPOINT []
 CMD ["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]

@@ -6,7 +6,10 @@ AZURITE := standin/azurite/node_modules/.package-lock.json
 PAGE    := e2e/page/node_modules/.package-lock.json
 AZCOPY  := bench/azcopy/node_modules/.package-lock.json
 
-.PHONY: demo up test chromium soak bench build package clean lint fuzz
+APP     ?= .build/app
+IMAGE   ?= bacvault
+
+.PHONY: demo up test chromium soak bench build package clean lint fuzz image check-image release
 
 # Backup, attack, restore, drill, promotion and watch of BACPAC against a local Azure; ends 0 only if all of it held.
 demo: build
@@ -30,9 +33,20 @@ build: $(AZURITE) package
 
 # The Functions host scans only direct children of its script root, so each function's folder lies beside host.json.
 package:
-	@rm -rf .build/app && mkdir -p .build/app
-	CGO_ENABLED=0 $(GO) build -trimpath -o .build/app/handler ./handler
-	@cp host.json .build/app/ && cp -r functions/. .build/app/
+	@rm -rf '$(APP)' && mkdir -p '$(APP)'
+	CGO_ENABLED=0 $(GO) build -trimpath -o '$(APP)/handler' ./handler
+	@cp host.json '$(APP)/' && cp -r functions/. '$(APP)/'
+
+# Needs Docker with buildx. IMAGE is the tag; BUILDX takes more arguments, such as --push.
+image:
+	@GO='$(GO)' tools/image '$(IMAGE)' $(BUILDX)
+
+check-image:
+	@tools/check-image '$(IMAGE)'
+
+# Static binaries, the packaged app as a zip, and their checksums, from a clean tree at the tag: make release VERSION=v0.1.0
+release:
+	@GO='$(GO)' tools/release '$(VERSION)'
 
 $(AZURITE): standin/azurite/package-lock.json
 	cd standin/azurite && npm ci --no-audit --no-fund
