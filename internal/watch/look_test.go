@@ -126,9 +126,10 @@ func TestWhatIsFoundIsToldOnceAndAgainWhenItIsOver(t *testing.T) {
 				t.Fatalf("begun, it told %+v", e)
 			}
 			first := e[0].ID
+			began := w.now
 			w.now = w.now.Add(15 * time.Minute)
-			if e := w.look(); len(e) != 0 || !slices.Contains(w.kinds(), c.kind) {
-				t.Fatalf("going on, it told %+v, and finds %v", e, w.kinds())
+			if e := w.look(); len(e) != 0 || len(w.saved.Findings) != 1 || w.saved.Findings[0].Kind != c.kind || !w.saved.Findings[0].Since.Equal(began) {
+				t.Fatalf("going on since %s, it told %+v, and finds %+v", began, e, w.saved.Findings)
 			}
 			c.end(w)
 			w.now = w.now.Add(15 * time.Minute)

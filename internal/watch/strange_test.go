@@ -59,6 +59,35 @@ func TestAStrangeFileDoesNotBlindTheWatch(t *testing.T) {
 	}
 }
 
+// What only the manifest knows is not judged, and not kept, where it can't be read.
+func TestRowsThatNobodyReadAreNotUnusual(t *testing.T) {
+	w := newWorld(t)
+	for n := range 6 {
+		w.backUp(db, start.Add(time.Duration(n-10)*time.Hour), 1000, 500)
+	}
+	w.look()
+	w.backUp(db, start.Add(-time.Hour), 1000, 500)
+	w.fails["manifest"], w.now = errGone, w.now.Add(15*time.Minute)
+	if e := w.look(); len(e) != 1 || e[0].Finding.Kind != bacvault.FoundUnread {
+		t.Errorf("told %+v", e)
+	}
+	if slots := w.saved.Databases[0].Slots; len(slots) != 7 || slots[6].Rows != nil || slots[5].Rows == nil {
+		t.Errorf("the strip is %+v", slots)
+	}
+}
+
+// An orphan that this look could not list is still there.
+func TestAnOrphanThatCouldNotBeListedIsNotGone(t *testing.T) {
+	w := newWorld(t)
+	w.backUp(db, start.Add(-time.Hour), 10, 10)
+	w.entries[db][0].HasManifest, w.entries[db][0].Created = false, start.Add(-2*time.Hour)
+	w.look()
+	w.fails["catalogue db"], w.now = errGone, w.now.Add(15*time.Minute)
+	if e := w.look(); len(e) != 1 || e[0].Subject != "the backups" || !slices.Contains(w.kinds(), bacvault.FoundOrphanBlob) {
+		t.Errorf("told %+v, found %v", e, w.kinds())
+	}
+}
+
 // Each thing that can't be read is an alarm of its own: one that lasts must not hide the next.
 func TestWhatCannotBeReadIsToldEachByItself(t *testing.T) {
 	w := newWorld(t)
@@ -98,8 +127,8 @@ func TestAFailedSlotIsRememberedUntilItSucceeds(t *testing.T) {
 			w := newWorld(t)
 			w.look()
 			night := time.Date(2026, 11, 2, 2, 0, 0, 0, time.UTC)
-			w.now = night.Add(30 * time.Minute)
-			w.failed = []watch.Failed{{Database: db, Slot: bacvault.SlotAt(night), Code: bacvault.CodeVerifyRows, At: w.now.Add(-time.Minute)}}
+			w.now = night.Add(30 * time.Minute) // longer than looks overlap
+			w.failed = []watch.Failed{{Database: db, Slot: bacvault.SlotAt(night), Code: bacvault.CodeVerifyRows, At: night.Add(time.Minute)}}
 			w.fails[unseen] = errGone
 			w.look()
 			delete(w.fails, unseen)
