@@ -96,6 +96,10 @@ func TestTwoServersWithDatabasesOfOneName(t *testing.T) {
 	if code != 0 || strings.Contains(out, server+"/") || !strings.Contains(out, other+"/DB") {
 		t.Errorf("the list of one server's: exit %d, %s, %s", code, out, words)
 	}
+	out, words, code = a.cli(roles.Admin, "list", "--server", other, "-o", "text")
+	if code != 0 || strings.Contains(out, server+"/") || !strings.Contains(out, other+"/DB") || !strings.Contains(out, other+"/Only") {
+		t.Errorf("the list of one server: exit %d, %s, %s", code, out, words)
+	}
 	a.idle("restore-requests")
 }
 

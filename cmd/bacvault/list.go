@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bacvault/bacvault/internal/app"
+	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +23,7 @@ func (c *cli) listCommand() *cobra.Command {
 			"Exit 6: nothing lies there; 4: a manifest or proof could not be read.",
 		Example: "  bacvault list --database DToSDB --since 30d\n  bacvault list -o json | jq -r '.backups[] | select(.proven == \"failed\") | .blob'",
 		RunE: c.does(func(ctx context.Context, _ []string) error {
-			f := app.BackupFilter{All: all}
+			f := app.BackupFilter{All: all, Database: bacvault.Database{Server: server}}
 			if database != "" {
 				f.Database = asked{database: database}.source(server)
 			}
@@ -35,7 +36,7 @@ func (c *cli) listCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&database, "database", "", "whose; all protected databases when absent")
-	f.StringVar(&server, "server", "", "its server, where the app has several")
+	f.StringVar(&server, "server", "", "its server, where the app has several; alone, every database of it")
 	f.StringVar(&since, "since", "", "no slot older than this: 72h, 30d, a date, or a time (RFC 3339)")
 	f.BoolVar(&all, "all", false, "also databases that are no longer protected")
 	cmd.MarkFlagsMutuallyExclusive("database", "all")

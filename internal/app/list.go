@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ const (
 
 // BackupFilter says which backups are asked for.
 type BackupFilter struct {
-	// Database is whose; an empty name is every protected one that the vault knows, and with All every one that it knows.
+	// Database is whose; an empty name is every protected one of the server, or of all, that the vault knows, and with All every
+	// one that it knows.
 	Database bacvault.Database
 	All      bool
 	Since    time.Time // oldest slot; zero: all
@@ -139,10 +141,10 @@ func (a *App) listed(ctx context.Context, f BackupFilter) ([]bacvault.Database, 
 		return []bacvault.Database{d}, err
 	}
 	dbs, err := a.vault.Databases(ctx)
-	if err != nil || f.All {
-		return dbs, err
-	}
-	return slices.DeleteFunc(dbs, func(d bacvault.Database) bool { return !a.cfg.Protects(d.Server, d.Name) }), nil
+	return slices.DeleteFunc(dbs, func(d bacvault.Database) bool {
+		other := f.Database.Server != "" && !strings.EqualFold(d.Server, f.Database.Server)
+		return other || !f.All && !a.cfg.Protects(d.Server, d.Name)
+	}), err
 }
 
 // named gives a database its server: the only one, or the configured spelling. The vault may know servers that are no more.
