@@ -1,4 +1,5 @@
 # syntax=docker/dockerfile:1
+# check=skip=FromPlatformFlagConstDisallowed;error=true
 # The image of both apps, backup and restore; which one it is, app settings say (docs/migration.md).
 #
 #   make image        takes the pins from tools/image.pins, and the version from git (docs/releasing.md)
@@ -14,14 +15,15 @@ ARG GO_DIGEST
 ARG BASE_IMAGE=mcr.microsoft.com/azure-functions/node:4-node22
 ARG BASE_DIGEST
 
-# --- the handler: a static binary; the Functions images are linux/amd64 only
+# --- the handler: a static binary. The Functions images and sqlpackage are linux/amd64 only: hence the constant platform, and
+# the check that is left out above.
 FROM --platform=linux/amd64 ${GO_IMAGE}@${GO_DIGEST:?give-it-as-build-arg,sha256:…,see-docs/releasing.md} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 # With .git, so that the binary knows its commit; manifests name it. Build from a clone, not from a linked work tree: Go would stop here.
 COPY . .
-RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o /out/ ./handler ./cmd/bacvault
+RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=true -o /out/ ./handler ./cmd/bacvault
 
 # --- sqlpackage: Microsoft's self-contained zip. It brings its own .NET, so the base image's version does not matter;
 # the dotnet tool needs one patch level and breaks with another. Its licence forbids that we carry it in this repository.
@@ -81,7 +83,7 @@ ARG BASE_DIGEST
 ARG VERSION
 ARG REVISION
 ARG CREATED
-RUN v=$(bacvault version) && { [ -z "${VERSION}" ] || [ "$v" = "${VERSION}" ] || { echo "VERSION is ${VERSION}, the binary says $v"; exit 1; }; }
+RUN v=$(bacvault --version) && { [ -z "${VERSION}" ] || [ "$v" = "${VERSION}" ] || { echo "VERSION is ${VERSION}, the binary says $v"; exit 1; }; }
 LABEL org.opencontainers.image.title="bacvault" \
       org.opencontainers.image.description="Nightly, immutable, proven backups of Azure SQL databases" \
       org.opencontainers.image.version="${VERSION}" \
