@@ -20,7 +20,7 @@ up: build
 	@exec .build/standin up --bacpac '$(BACPAC)'
 
 test: $(AZURITE) $(PAGE) chromium lint
-	$(GO) test -race -shuffle=on -parallel 4 ./...
+	$(GO) test -race -shuffle=on -parallel 4 -timeout 20m ./...
 
 lint:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi

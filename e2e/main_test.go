@@ -19,7 +19,7 @@ import (
 )
 
 // stacks is how many local Azures the tests may start; each has storage accounts of its own in one Azurite.
-const stacks = 120
+const stacks = 300
 
 // The built programs, and the store that all stacks share.
 var (
