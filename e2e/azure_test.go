@@ -34,11 +34,9 @@ func (a *azure) admin(name string) *blockblob.Client {
 	return c
 }
 
-// deadLetter gives reason and description of the first dead letter of a queue.
-func (a *azure) deadLetter(queue string) (reason, description string) {
+// deadLetters opens the dead letters of a queue as an administrator.
+func (a *azure) deadLetters(ctx context.Context, queue string) (r *azservicebus.Receiver, done func()) {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
 	host, _, err := net.SplitHostPort(a.Bus.Addr())
 	if err != nil {
 		a.t.Fatal(err)
@@ -49,11 +47,23 @@ func (a *azure) deadLetter(queue string) (reason, description string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	defer c.Close(ctx)
-	r, err := c.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
-	if err != nil {
+	if r, err = c.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}); err != nil {
 		a.t.Fatal(err)
 	}
+	return r, func() {
+		if err := c.Close(ctx); err != nil {
+			a.t.Errorf("close the client of the dead letters: %v", err)
+		}
+	}
+}
+
+// deadLetter gives reason and description of the first dead letter of a queue.
+func (a *azure) deadLetter(queue string) (reason, description string) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	r, done := a.deadLetters(ctx, queue)
+	defer done()
 	ms, err := r.ReceiveMessages(ctx, 1, nil)
 	if err != nil || len(ms) != 1 {
 		a.t.Fatalf("%d dead letters, %v", len(ms), err)

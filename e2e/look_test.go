@@ -3,16 +3,12 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/bacvault/bacvault/standin/roles"
 )
 
 // snapshot is what a look left in the state container.
@@ -103,21 +99,8 @@ func (a *azure) purge(queue string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	host, _, err := net.SplitHostPort(a.Bus.Addr())
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	tls := a.PKI.ClientTLS()
-	tls.ServerName = host
-	c, err := azservicebus.NewClient(a.Bus.Addr(), a.Identity.Credential(roles.Admin), &azservicebus.ClientOptions{TLSConfig: tls})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer c.Close(ctx)
-	r, err := c.NewReceiverForQueue(queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	r, done := a.deadLetters(ctx, queue)
+	defer done()
 	ms, err := r.ReceiveMessages(ctx, 10, nil)
 	if err != nil {
 		a.t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -51,7 +50,7 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 		return errors.New("FUNCTIONS_CUSTOMHANDLER_PORT is not set: this program is started by the Azure Functions host")
 	}
 	log := newLog(stdout, c.LogLevel)
-	a, err := app.New(c, app.Options{Version: version(), Environ: environ, Report: log.progress})
+	a, err := app.New(c, app.Options{Version: app.BuildVersion(), Environ: environ, Report: log.progress})
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 		Handler:     h.routes(),
 		BaseContext: func(net.Listener) context.Context { return ctx }, ReadHeaderTimeout: time.Minute,
 	}
-	log.ready(c, version(), ln.Addr().String())
+	log.ready(c, app.BuildVersion(), ln.Addr().String())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	ticks := time.NewTicker(time.Minute)
@@ -89,19 +88,4 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 			return errors.Join(errTerminated, err, a.Close(down))
 		}
 	}
-}
-
-// version is the module's version, or the commit that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
-			v = s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
 }

@@ -36,7 +36,7 @@ func (c *cli) doctorCommand() *cobra.Command {
 				return c.diagnose(d)
 			})
 			if err != nil && !opened { // whatever keeps the product from being wired is a setting
-				return c.diagnose(app.NoSettings(err, version(), as, time.Now()))
+				return c.diagnose(app.NoSettings(err, app.BuildVersion(), as, time.Now()))
 			}
 			return err
 		}),

@@ -177,7 +177,7 @@ func TestInterruptedIsNeverAnythingElse(t *testing.T) {
 func TestVersionIsOneLineOrADocument(t *testing.T) {
 	got := enter(t, nil, onTerminal, "version")
 	doc := decode[map[string]string](t, enter(t, nil, nil, "version").out)
-	if got.code != exitOK || got.out != version()+"\n" || doc["version"] != version() || doc["go"] == "" {
+	if got.code != exitOK || got.out != app.BuildVersion()+"\n" || doc["version"] != app.BuildVersion() || doc["go"] == "" {
 		t.Errorf("%+v, %v", got, doc)
 	}
 }

@@ -77,7 +77,7 @@ func openApp(environ []string, report bacvault.Report) (operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.New(c, app.Options{Version: version(), Environ: environ, Report: report, Operator: true})
+	return app.New(c, app.Options{Version: app.BuildVersion(), Environ: environ, Report: report, Operator: true})
 }
 
 // closeLimit bounds the good-bye to Service Bus.
@@ -126,7 +126,7 @@ func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "bacvault", Short: "Immutable, proven backups of Azure SQL databases", Long: about,
 		Example: "  bacvault status\n  bacvault restore --database DToSDB --target DToSDB_check --reason CHG0012345 --wait",
-		Version: version(), SilenceErrors: true, SilenceUsage: true, Args: c.noSuchCommand, RunE: askHelp,
+		Version: app.BuildVersion(), SilenceErrors: true, SilenceUsage: true, Args: c.noSuchCommand, RunE: askHelp,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
+	"github.com/bacvault/bacvault/internal/app"
 	"github.com/spf13/cobra"
 )
 
@@ -17,23 +17,8 @@ func (c *cli) versionCommand() *cobra.Command {
 			v := struct {
 				Version string `json:"version"`
 				Go      string `json:"go"`
-			}{version(), runtime.Version()}
+			}{app.BuildVersion(), runtime.Version()}
 			return c.print(v, func(w io.Writer) { fmt.Fprintln(w, v.Version) })
 		}),
 	}
-}
-
-// version is the module's version, or the commit that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
-			v = s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
 }
