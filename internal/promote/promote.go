@@ -118,13 +118,14 @@ const cleanLimit = 2 * time.Minute
 // understands; beside an error the promotion tells what was read until then.
 func (p *Promote) Run(ctx context.Context, req bacvault.RestoreRequest) (out bacvault.Promotion, err error) {
 	r := &run{Promote: p, req: req, id: p.NewRun(), live: req.Database, restored: bacvault.Database{Server: req.Server, Name: req.TargetDatabase}}
+	r.stages = bacvault.Stages{Now: p.Now, Report: p.Report, About: r.about, Left: r.left}
 	r.out = bacvault.Promotion{Action: req.Action, Server: req.Server, Live: req.Name, Restored: req.TargetDatabase, Steps: []bacvault.PromotionStep{}}
 
-	if err := r.stage(ctx, bacvault.StageAdmit, r.admit); err != nil {
+	if err := r.stages.Do(ctx, bacvault.StageAdmit, r.admit); err != nil {
 		return r.out, err
 	}
 	if req.Action == bacvault.PromotePlan { // reads only, so it takes no lease and stands in nobody's way
-		err := r.stage(ctx, bacvault.StagePreflight, r.plan)
+		err := r.stages.Do(ctx, bacvault.StagePreflight, r.plan)
 		return r.out, err
 	}
 	ctx, err = r.lease(ctx)
@@ -150,7 +151,7 @@ func (p *Promote) Run(ctx context.Context, req bacvault.RestoreRequest) (out bac
 		{StageRetention, r.retain},
 		{bacvault.StageVerify, r.verify},
 	} {
-		if err := r.stage(ctx, step.stage, step.do); err != nil {
+		if err := r.stages.Do(ctx, step.stage, step.do); err != nil {
 			return r.out, err
 		}
 		if r.out.Complete {
@@ -163,6 +164,7 @@ func (p *Promote) Run(ctx context.Context, req bacvault.RestoreRequest) (out bac
 // run is one run's memory.
 type run struct {
 	*Promote
+	stages         bacvault.Stages
 	req            bacvault.RestoreRequest
 	id             string
 	live, restored bacvault.Database
@@ -176,51 +178,6 @@ type run struct {
 
 // now is in UTC: records are read far from here.
 func (r *run) now() time.Time { return r.Now().UTC() }
-
-// stage runs one step, tells its start and end, and names it in the failure.
-func (r *run) stage(ctx context.Context, s bacvault.Stage, do func(context.Context) error) error {
-	if err := context.Cause(ctx); err != nil {
-		return r.failure(ctx, err, s)
-	}
-	start := r.now()
-	r.report(s, false, 0, "")
-	if err := do(ctx); err != nil {
-		f := r.failure(ctx, err, s)
-		r.report(s, true, r.now().Sub(start), f.Error())
-		return f
-	}
-	r.report(s, true, r.now().Sub(start), "")
-	return nil
-}
-
-// failure says where it happened and which names there are. A lost lease ends the context: the cause is then the truth,
-// and what the step says only a symptom.
-func (r *run) failure(ctx context.Context, err error, s bacvault.Stage) *bacvault.Failure {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	f := bacvault.AsFailure(err, s)
-	if f.Code == bacvault.CodeUnknown {
-		f = fail(f.Err, "%s", f.Detail)
-		f.Stage = s
-	}
-	if r.begun && f.Code == bacvault.CodeSQLNotFound {
-		f.Class = bacvault.Retry // a name that was just given may take a while to be known everywhere
-	}
-	switch {
-	case f.Exists != "":
-	case !r.begun:
-		f.Exists = "nothing was changed"
-	default:
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-		defer cancel()
-		f.Exists = r.tellNames(ctx)
-	}
-	if r.begun && f.Class != bacvault.Retry && f.Code != bacvault.CodePromoteChanged {
-		f.Next += " Then send the same request again, which goes on where it broke off; or undo it."
-	}
-	return f
-}
 
 // fail is a passing fault of the promotion itself.
 func fail(err error, format string, args ...any) *bacvault.Failure {
@@ -238,18 +195,40 @@ func refuse(next, format string, args ...any) *bacvault.Failure {
 	return f
 }
 
-func (r *run) report(s bacvault.Stage, done bool, took time.Duration, note string) {
-	r.Report(bacvault.Progress{
-		Run: r.id, Kind: string(r.req.Kind), Database: r.live, Target: r.restored.Name, Request: r.req.ID, Attempt: r.req.Attempt,
-		Stage: s, Done: done, Elapsed: took, Note: note, At: r.now(),
-	})
+// about is whose run this is.
+func (r *run) about() bacvault.Progress {
+	return bacvault.Progress{Run: r.id, Kind: string(r.req.Kind), Database: r.live, Target: r.restored.Name, Request: r.req.ID, Attempt: r.req.Attempt}
+}
+
+// left makes a failure one of a promotion's, and says which names exist now. What nobody classed passes: the same request goes on.
+func (r *run) left(f *bacvault.Failure) {
+	if f.Code == bacvault.CodeUnknown {
+		stage := f.Stage
+		*f = *fail(f.Err, "%s", f.Detail)
+		f.Stage = stage
+	}
+	if r.begun && f.Code == bacvault.CodeSQLNotFound {
+		f.Class = bacvault.Retry // a name that was just given may take a while to be known everywhere
+	}
+	switch {
+	case f.Exists != "":
+	case !r.begun:
+		f.Exists = "nothing was changed"
+	default: // the run's own context may be what ended
+		ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
+		defer cancel()
+		f.Exists = r.tellNames(ctx)
+	}
+	if r.begun && f.Class != bacvault.Retry && f.Code != bacvault.CodePromoteChanged {
+		f.Next += " Then send the same request again, which goes on where it broke off; or undo it."
+	}
 }
 
 // lease keeps every other promotion of the live database, and every restore to one of the names, away.
 func (r *run) lease(ctx context.Context) (context.Context, error) {
 	leased := ctx
 	var busy *Busy // no failure of the stage: another run is at work, which is as it should be
-	err := r.stage(ctx, bacvault.StageLease, func(ctx context.Context) error {
+	err := r.stages.Do(ctx, bacvault.StageLease, func(ctx context.Context) error {
 		c, l, holder, err := r.State.Acquire(ctx, r.live, r.restored, r.id, r.req.ID)
 		if err != nil {
 			return err
@@ -267,21 +246,6 @@ func (r *run) lease(ctx context.Context) (context.Context, error) {
 	return leased, err
 }
 
-func (r *run) clean(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
-	defer cancel()
-	start := r.now()
-	r.report(bacvault.StageClean, false, 0, "")
-	err := r.lock.Release(ctx)
-	note := ""
-	if err != nil {
-		err = fmt.Errorf("let go: %w", err)
-		note = err.Error()
-	}
-	r.report(bacvault.StageClean, true, r.now().Sub(start), note)
-	return err
-}
-
 // set tells a step: as it was first read, and whether it is done by now.
 func (r *run) set(step, now, want string, done bool) {
 	for i := range r.out.Steps {
@@ -295,4 +259,13 @@ func (r *run) set(step, now, want string, done bool) {
 
 func (r *run) find(format string, args ...any) {
 	r.out.Findings = append(r.out.Findings, fmt.Sprintf(format, args...))
+}
+
+func (r *run) clean(ctx context.Context) error {
+	return r.stages.Clean(ctx, cleanLimit, func(ctx context.Context) error {
+		if err := r.lock.Release(ctx); err != nil {
+			return fmt.Errorf("let go: %w", err)
+		}
+		return nil
+	})
 }
