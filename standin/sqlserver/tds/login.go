@@ -94,6 +94,9 @@ func (l *Login) fedAuth(data []byte) error {
 	if n < 0 || 5+n > len(data) {
 		return errors.New("LOGIN7's token is cut short")
 	}
+	if n == 0 || n%2 != 0 {
+		return errors.New("LOGIN7's token is no UTF-16 text")
+	}
 	l.HasToken, l.Token = true, fromUTF16(data[5:5+n])
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -140,9 +141,17 @@ func FuzzReader(f *testing.F) {
 
 func FuzzLogin(f *testing.F) {
 	f.Add(make([]byte, loginFixed))
+	federated := make([]byte, loginFixed+4, loginFixed+32) // the extension's offset, then the feature list right behind it
+	federated[loginFlags3] = flagExtension
+	federated[loginExtension] = loginFixed
+	federated[loginFixed] = loginFixed + 4
+	f.Add(append(federated, featureFedAuth, 7, 0, 0, 0, librarySecurityToken<<1, 2, 0, 0, 0, 't', 0, featureEnd))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if l, err := parseLogin(b); err == nil && l.HasToken && len(b) <= loginFixed {
+		// The offsets are the client's, so a token may lie over the fixed part; it is never longer than what was sent.
+		if l, err := parseLogin(b); err == nil && l.HasToken != (l.Token != "") {
 			t.Errorf("a token out of nothing: %+v", l)
+		} else if n := len(utf16.Encode([]rune(l.Token))); 2*n > len(b) {
+			t.Errorf("a token of %d code units out of %d bytes", n, len(b))
 		}
 		if _, err := preloginOptions(b); err == nil && len(b) == 1 && b[0] != preloginEnd {
 			t.Error("a cut prelogin passes")
