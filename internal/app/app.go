@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/config"
@@ -27,6 +28,8 @@ type Options struct {
 	Report  bacvault.Report // must not block
 	// Operator is a person at a command line, who may sign in by other means than the app's managed identity.
 	Operator bool
+	// Trace hears of every statement that a server was sent; nil is nobody.
+	Trace azuresql.Trace
 	// Now is for tests; nil is the machine's time.
 	Now func() time.Time
 }
@@ -78,11 +81,11 @@ func New(c config.Config, o Options) (*App, error) {
 	if a.state, err = state.New(state.Config{ContainerURL: c.StateURL(), Credential: cred, LeaseSeconds: c.LeaseSeconds}); err != nil {
 		return nil, err
 	}
-	if a.servers, err = newServers(c, cred); err != nil {
+	if a.servers, err = newServers(c, cred, o.Trace); err != nil {
 		return nil, err
 	}
 	a.tool = sqlpackage.New(sqlpackage.Config{
-		Path: c.SQLPackage, ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return withoutWebhook(o.Environ) },
+		Path: c.SQLPackage, Login: toolLogin(c.ClientID, o), ClientID: c.ClientID, Stall: c.StallTimeout, Env: func() []string { return withoutWebhook(o.Environ) },
 	})
 	a.progress = newProgressWriter(a.state, a.now)
 	return a, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bus"
 	"github.com/bacvault/bacvault/internal/promote"
 	"github.com/bacvault/bacvault/internal/restore"
+	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/status"
 	"github.com/bacvault/bacvault/internal/watch"
 )
@@ -22,26 +23,39 @@ import (
 // setting. An operator is that identity too where the platform offers it, else whoever the machine is signed in as
 // (environment, workload identity, az, azd, PowerShell). No browser is ever opened.
 func credential(clientID string, o Options) (azcore.TokenCredential, error) {
-	endpoint := slices.ContainsFunc(o.Environ, func(kv string) bool {
-		v, ok := strings.CutPrefix(kv, "IDENTITY_ENDPOINT=")
-		return ok && v != ""
-	})
-	if o.Operator && (clientID == "" || !endpoint) {
+	if signedIn(clientID, o) {
 		return defaultCredential()
 	}
 	managed, err := managedIdentity(clientID)
 	if err != nil || !o.Operator {
 		return managed, err
 	}
-	signedIn, err := defaultCredential()
+	person, err := defaultCredential()
 	if err != nil {
 		return nil, err
 	}
-	chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{managed, signedIn}, nil)
+	chain, err := azidentity.NewChainedTokenCredential([]azcore.TokenCredential{managed, person}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("credential: %w", err)
 	}
 	return chain, nil
+}
+
+// signedIn says that nobody but a person can be meant: the platform offers no identity, or none is named.
+func signedIn(clientID string, o Options) bool {
+	endpoint := slices.ContainsFunc(o.Environ, func(kv string) bool {
+		v, ok := strings.CutPrefix(kv, "IDENTITY_ENDPOINT=")
+		return ok && v != ""
+	})
+	return o.Operator && (clientID == "" || !endpoint)
+}
+
+// toolLogin lets sqlpackage be whom we are.
+func toolLogin(clientID string, o Options) sqlpackage.Login {
+	if signedIn(clientID, o) {
+		return sqlpackage.LoginDefault
+	}
+	return sqlpackage.LoginManagedIdentity
 }
 
 func managedIdentity(clientID string) (azcore.TokenCredential, error) {

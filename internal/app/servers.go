@@ -35,14 +35,14 @@ type server struct {
 	copyTimeout   time.Duration
 }
 
-func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*server, error) {
+func newServers(c config.Config, cred azcore.TokenCredential, trace azuresql.Trace) (map[string]*server, error) {
 	token := func(ctx context.Context) (string, error) {
 		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
 		return t.Token, err
 	}
 	out := map[string]*server{}
 	for name, address := range c.Servers {
-		s, err := azuresql.New(azuresql.Config{Address: address, Token: token})
+		s, err := azuresql.New(azuresql.Config{Address: address, Token: token, Trace: trace})
 		if err != nil {
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}
@@ -62,7 +62,7 @@ func newServers(c config.Config, cred azcore.TokenCredential) (map[string]*serve
 	}
 	// The server that backups are restored on needs no management plane: it may lie in another subscription.
 	if name := c.RestoreServer; name != "" && out[name] == nil {
-		s, err := azuresql.New(azuresql.Config{Address: c.RestoreAddress, Token: token})
+		s, err := azuresql.New(azuresql.Config{Address: c.RestoreAddress, Token: token, Trace: trace})
 		if err != nil {
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}

@@ -20,6 +20,7 @@ type connector struct {
 	cfg     msdsn.Config
 	token   func(context.Context) (string, error)
 	timeout time.Duration
+	wrap    func(*mssql.Conn) driver.Conn // nil: nobody listens
 }
 
 func newConnector(host string, port uint16, db string, c Config) (*connector, error) {
@@ -41,7 +42,12 @@ func newConnector(host string, port uint16, db string, c Config) (*connector, er
 		return nil, errors.New("connection settings would not verify the server")
 	}
 	cfg.DialTimeout = c.ConnectTimeout
-	return &connector{cfg, c.Token, c.ConnectTimeout}, nil
+	out := &connector{cfg: cfg, token: c.Token, timeout: c.ConnectTimeout}
+	if c.Trace != nil {
+		name := namer()
+		out.wrap = func(conn *mssql.Conn) driver.Conn { return traced{conn, name, c.Trace} }
+	}
+	return out, nil
 }
 
 // connectError is a connection that did not come about: nothing was sent.
@@ -83,6 +89,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 			err = fmt.Errorf("%w (%w)", ctx.Err(), err)
 		}
 		return nil, &connectError{err}
+	}
+	if inner, ok := conn.(*mssql.Conn); ok && c.wrap != nil {
+		return c.wrap(inner), nil
 	}
 	return conn, nil
 }

@@ -21,3 +21,12 @@ func Connecting(err error) error { return &connectError{err} }
 
 // Tokenless wraps an error as that of the token source.
 func Tokenless(err error) error { return &tokenError{err} }
+
+// Namer tells the constant that a text was made of.
+func Namer() func(string) string { return namer() }
+
+// Filled puts a value in place of each word in braces.
+func Filled(stmt string) string {
+	return fill(stmt, "{table}", "[dbo].[t]", "{name}", "[a]", "{to}", "[b]", "{source}", "[s]", "{target}", "[t]",
+		"{edition}", "Standard", "{objective}", "S0", "{size}", "2 GB")
+}

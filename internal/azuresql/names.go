@@ -1,7 +1,9 @@
 package azuresql
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -34,11 +36,4 @@ func checkName(db string) error {
 }
 
 // Statements lists every statement that the product sends, with its words in braces.
-func Statements() []string {
-	return []string{
-		stmtDatabase, stmtDatabases, stmtCreateCopy, stmtCreateCopyAs, stmtDrop, stmtRename, stmtScale,
-		stmtTables, stmtCount, stmtUsedBytes, stmtRights, stmtFilters, stmtHealth,
-		stmtTableKinds, stmtColumnKinds, stmtHeaps, stmtReferences, stmtUnprinted, stmtFingerprint,
-		stmtSize, stmtGeoLinks, stmtPrincipals, stmtObjects,
-	}
-}
+func Statements() []string { return slices.Sorted(maps.Values(Constants())) }

@@ -39,6 +39,8 @@ type Config struct {
 	Connections int
 	// AppName is what the server's views show; bacvault.
 	AppName string
+	// Trace hears of every statement; nil is nobody.
+	Trace Trace
 }
 
 // Server is one logical server. It holds a small pool for each database that was asked for.
