@@ -13,6 +13,11 @@ const (
 	stmtCreateCopyAs = `CREATE DATABASE {target} AS COPY OF {source} (SERVICE_OBJECTIVE = '{objective}');`
 	stmtDrop         = `DROP DATABASE {name};`
 	stmtRename       = `ALTER DATABASE {name} MODIFY NAME = {to};`
+	// stmtMayCreate asks whether this login is a member of dbmanager, and whether it has every right in master, as the server's
+	// administrators have, who need be in no role ("Database-level roles", special roles of Azure SQL Database, on Microsoft Learn).
+	// Not asked: HAS_PERMS_BY_NAME of the server, for that page lists no class for it in Azure SQL Database, and the server role
+	// ##MS_DatabaseManager##, for IS_SRVROLEMEMBER "isn't supported in the master database" ("Azure SQL Database server roles").
+	stmtMayCreate = `SELECT IS_ROLEMEMBER(N'dbmanager'), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CONTROL');`
 	// stmtScale names the maximum size too: without it the server takes the edition's own.
 	stmtScale = `ALTER DATABASE {name} MODIFY (EDITION = '{edition}', SERVICE_OBJECTIVE = '{objective}', MAXSIZE = {size});`
 

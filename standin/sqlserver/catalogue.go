@@ -206,9 +206,9 @@ func (s *session) heaps(ctx context.Context, c call) error {
 }
 
 // references needs SELECT on the view, which the documentation gives to db_owner of itself and to whom it is granted. Whether
-// db_datareader covers a system view is not written down; here it does.
+// db_datareader covers a system view is not written down; here it does not, which is the harder case.
 func (s *session) references(ctx context.Context, c call) error {
-	if !s.may(roles.SQLDataReader) {
+	if !s.may(roles.SQLDependencies) {
 		return errObjectDenied("SELECT", "sys", "sql_expression_dependencies", "mssqlsystemresource")
 	}
 	return s.listed(ctx, c, names(4), func(d *database) (rows [][]any) {

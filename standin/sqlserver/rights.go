@@ -44,6 +44,17 @@ func (s *Server) mayCreate(principal string) bool {
 	return s.isAdmin(principal) || s.cfg.Allow(principal, roles.SQLDBManager, master)
 }
 
+// mayCreate answers for master. dbmanager is a role of master alone: elsewhere the server does not know it. An administrator is
+// in no role and has every right.
+func (s *session) mayCreate(_ context.Context, c call) error {
+	var member any
+	if s.database.name == master {
+		member = has(s.server.cfg.Allow(s.principal, roles.SQLDBManager, master))
+	}
+	cols := []tds.Column{number("", "int"), number("", "int")}
+	return one(c.out, cols, member, has(s.server.owns(s.principal, s.database)))
+}
+
 // open answers a login.
 func (s *Server) open(ctx context.Context, l tds.Login) (tds.Session, error) {
 	if _, err := s.fault(ctx, "sql.login"); err != nil {

@@ -31,6 +31,7 @@ func statements() []statement {
 		{"CREATE DATABASE {target} AS COPY OF {source};", nil, (*session).createCopy},
 		{"CREATE DATABASE {target} AS COPY OF {source} (SERVICE_OBJECTIVE = '{objective}');", nil, (*session).createCopy},
 		{"DROP DATABASE {name};", nil, (*session).drop},
+		{"SELECT IS_ROLEMEMBER(N'dbmanager'), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CONTROL');", nil, (*session).mayCreate},
 		{"SELECT s.name AS schema_name, t.name AS table_name, COALESCE(SUM(p.row_count), 0) AS row_count FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id LEFT JOIN sys.dm_db_partition_stats AS p ON p.object_id = t.object_id AND p.index_id IN (0, 1) WHERE t.is_ms_shipped = 0 GROUP BY s.name, t.name ORDER BY s.name, t.name;", nil, (*session).tableList},
 		{"SELECT COUNT_BIG(*) FROM {schema}.{table};", nil, (*session).count},
 		{"SELECT SUM(CAST(FILEPROPERTY(f.name, 'SpaceUsed') AS bigint)) * 8192 FROM sys.database_files AS f WHERE f.type = 0;", nil, (*session).usedBytes},

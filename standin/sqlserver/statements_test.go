@@ -85,6 +85,7 @@ func TestEveryProductStatementIsAnswered(t *testing.T) {
 		"stmtCreateCopy":   {true, nil, nil},
 		"stmtCreateCopyAs": {true, nil, nil},
 		"stmtDrop":         {true, nil, nil},
+		"stmtMayCreate":    {true, nil, [][]string{{"1", "1"}}},
 		"stmtRename":       {true, nil, nil},
 		"stmtScale":        {true, nil, nil},
 		"stmtSize":         {false, nil, [][]string{{"GeneralPurpose", "GP_Gen5_2", "34359738368"}}},
@@ -200,6 +201,19 @@ func TestParametersMustFit(t *testing.T) {
 	}
 }
 
+// The answer to the product's question is the table of rights.
+func TestMayCreate(t *testing.T) {
+	stmt := productStatements(t)["stmtMayCreate"]
+	for who, want := range map[string][][]string{admin: {{"1", "1"}}, creator: {{"1", "0"}}, stranger: {{"0", "0"}}} {
+		if got, err := rows(t, startShop(t, sqlserver.Config{}).open(t, who, "master"), stmt); err != nil || !cmp.Equal(want, got) {
+			t.Errorf("%s: %v, %v", who, got, err)
+		}
+	}
+	if got, err := rows(t, startShop(t, sqlserver.Config{}).open(t, reader, "Shop"), stmt); err != nil || !cmp.Equal([][]string{{"", "0"}}, got) {
+		t.Errorf("in a database dbmanager is no role: %v, %v", got, err)
+	}
+}
+
 func TestRights(t *testing.T) {
 	const model, readAll = "SELECT model FROM standin.model;", "SELECT * FROM [dbo].[Or]]ders];"
 	st := productStatements(t)
@@ -214,7 +228,7 @@ func TestRights(t *testing.T) {
 		{"sql/VIEW DATABASE STATE", st["stmtUsedBytes"], []int32{262, 297}},
 		{"sql/VIEW DATABASE STATE", st["stmtHeaps"], []int32{262, 297}},
 		{"sql/db_datareader", strings.Replace(st["stmtFingerprint"], "{table}", "[dbo].[Or]]ders]", 1), []int32{229}},
-		{"sql/db_datareader", st["stmtReferences"], []int32{229}},
+		{"sql/SELECT sys.sql_expression_dependencies", st["stmtReferences"], []int32{229}},
 		{"sql/VIEW DATABASE STATE", st["stmtGeoLinks"], []int32{262, 297}},
 	} {
 		taken := ""
