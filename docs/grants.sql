@@ -1,26 +1,42 @@
--- What docs/permissions.md lists under "sql/". Run as the server's Microsoft Entra administrator; put in your identities' names.
--- A user in master is what lets a managed identity log in. Names are those of the identities, not their client ids.
+-- What bacvault's two identities may do inside SQL: the rights "sql/..." of docs/permissions.md and nothing else. Run it as the
+-- server's Microsoft Entra administrator, with the same command in master and in each protected database: it gives in each what
+-- belongs there. What is there already stays as it is, so it may be run again. docs/permissions.md, "In the database", says how.
+--
+-- BackupIdentity and RestoreIdentity come from the command line. They are the names of the identities, not their client ids, or
+-- none where an identity has no business on this server. In a tool without sqlcmd's variables put the names in place of them.
+-- docs/grants-promote.sql is for a promotion, docs/grants-revoke.sql takes everything back.
 
--- 1. In master.
-CREATE USER [id-bacvault-backup] FROM EXTERNAL PROVIDER;
-CREATE USER [id-bacvault-restore] FROM EXTERNAL PROVIDER;
-ALTER ROLE dbmanager ADD MEMBER [id-bacvault-backup];
-ALTER ROLE dbmanager ADD MEMBER [id-bacvault-restore];
+IF DB_NAME() = N'master'
+BEGIN
+    -- A user in master is what lets a managed identity log in; dbmanager makes the copy, and the restored database.
+    IF N'$(BackupIdentity)' <> N'none'
+    BEGIN
+        IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'$(BackupIdentity)')
+            CREATE USER [$(BackupIdentity)] FROM EXTERNAL PROVIDER;
+        IF ISNULL(IS_ROLEMEMBER(N'dbmanager', N'$(BackupIdentity)'), 0) = 0
+            ALTER ROLE dbmanager ADD MEMBER [$(BackupIdentity)];
+    END;
+    IF N'$(RestoreIdentity)' <> N'none'
+    BEGIN
+        IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'$(RestoreIdentity)')
+            CREATE USER [$(RestoreIdentity)] FROM EXTERNAL PROVIDER;
+        IF ISNULL(IS_ROLEMEMBER(N'dbmanager', N'$(RestoreIdentity)'), 0) = 0
+            ALTER ROLE dbmanager ADD MEMBER [$(RestoreIdentity)];
+    END;
+END;
 
--- 2. In each protected database. The copy that is exported brings these grants along. The restore identity gets nothing here: it
--- owns the databases that it makes, and reads no other.
-CREATE USER [id-bacvault-backup] FROM EXTERNAL PROVIDER;
-ALTER ROLE db_datareader ADD MEMBER [id-bacvault-backup];
-GRANT VIEW DEFINITION TO [id-bacvault-backup];
-GRANT VIEW DATABASE STATE TO [id-bacvault-backup];
-GRANT SELECT ON sys.sql_expression_dependencies TO [id-bacvault-backup];
-
--- 3. Only where columns are masked (preflight.filtered says so): without it masked values are exported as if they were the truth.
--- GRANT UNMASK TO [id-bacvault-backup];
-
--- 4. Only for a promotion, and only for as long: whoever promotes, id-bacvault-restore or a person. In master:
--- CREATE USER [id-bacvault-promote] FROM EXTERNAL PROVIDER;
--- ALTER ROLE dbmanager ADD MEMBER [id-bacvault-promote];
--- and in the live and in the restored database:
--- CREATE USER [id-bacvault-promote] FROM EXTERNAL PROVIDER;
--- GRANT VIEW DATABASE STATE TO [id-bacvault-promote];
+-- A protected database. The copy that is exported brings these grants along. The restore identity gets nothing here: it owns the
+-- databases that it makes, and reads no other.
+IF DB_NAME() <> N'master' AND N'$(BackupIdentity)' <> N'none'
+BEGIN
+    IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'$(BackupIdentity)')
+        CREATE USER [$(BackupIdentity)] FROM EXTERNAL PROVIDER;
+    IF ISNULL(IS_ROLEMEMBER(N'db_datareader', N'$(BackupIdentity)'), 0) = 0
+        ALTER ROLE db_datareader ADD MEMBER [$(BackupIdentity)];
+    GRANT VIEW DEFINITION TO [$(BackupIdentity)];
+    GRANT VIEW DATABASE STATE TO [$(BackupIdentity)];
+    GRANT SELECT ON sys.sql_expression_dependencies TO [$(BackupIdentity)];
+    -- Take the two dashes off only where columns are masked, and it is agreed that backups hold their values: without it such a
+    -- database is refused (preflight.filtered).
+    -- GRANT UNMASK TO [$(BackupIdentity)];
+END;
