@@ -9,7 +9,7 @@ AZCOPY  := bench/azcopy/node_modules/.package-lock.json
 APP     ?= .build/app
 IMAGE   ?= bacvault
 
-.PHONY: demo up test chromium soak bench build package clean lint fuzz image check-image release
+.PHONY: demo up test chromium soak bench build package clean lint fuzz image check-image release infra-check
 
 # Backup, attack, restore, drill, promotion and watch of BACPAC against a local Azure; ends 0 only if all of it held.
 demo: build
@@ -47,6 +47,10 @@ check-image:
 # Static binaries, the packaged app as a zip, and their checksums, from a clean tree at the tag: make release VERSION=v0.1.0
 release:
 	@GO='$(GO)' tools/release '$(VERSION)'
+
+# The Terraform in infra/, with the real provider and without Azure. tools/infra-check says what it takes and what it builds.
+infra-check:
+	@GO='$(GO)' tools/infra-check
 
 $(AZURITE): standin/azurite/package-lock.json
 	cd standin/azurite && npm ci --no-audit --no-fund
