@@ -97,12 +97,13 @@ func TestDocumentsHaveTheFieldsOfThePage(t *testing.T) {
 	page := sections(t)
 	row := regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|")
 	for schema, types := range map[string][]reflect.Type{
-		app.BackupsSchema:     {reflect.TypeFor[app.BackupList](), reflect.TypeFor[app.ListedBackup]()},
-		app.BackupSchema:      {reflect.TypeFor[app.Backup]()},
-		app.PolicySchema:      {reflect.TypeFor[app.PolicyReport]()},
-		app.DeadLettersSchema: {reflect.TypeFor[app.DeadLetters](), reflect.TypeFor[app.DeadLetter]()},
-		app.RequeuedSchema:    {reflect.TypeFor[app.Requeued]()},
-		app.DoctorSchema:      {reflect.TypeFor[app.Diagnosis](), reflect.TypeFor[app.CheckResult]()},
+		app.BackupsSchema:      {reflect.TypeFor[app.BackupList](), reflect.TypeFor[app.ListedBackup]()},
+		app.BackupSchema:       {reflect.TypeFor[app.Backup]()},
+		app.PolicySchema:       {reflect.TypeFor[app.PolicyReport]()},
+		app.PolicyChangeSchema: {reflect.TypeFor[app.PolicyChange](), reflect.TypeFor[app.ProtectedBackups](), reflect.TypeFor[app.BackupEnd]()},
+		app.DeadLettersSchema:  {reflect.TypeFor[app.DeadLetters](), reflect.TypeFor[app.DeadLetter]()},
+		app.RequeuedSchema:     {reflect.TypeFor[app.Requeued]()},
+		app.DoctorSchema:       {reflect.TypeFor[app.Diagnosis](), reflect.TypeFor[app.CheckResult]()},
 	} {
 		var real, said []string
 		for _, typ := range types {

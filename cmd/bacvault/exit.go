@@ -40,6 +40,10 @@ func codes() map[bacvault.Code]int {
 		bacvault.CodeGateUnread:    exitUnreachable,
 		bacvault.CodeGateDisagrees: exitRefused,
 
+		bacvault.CodePolicyChanged: exitBusy,
+		bacvault.CodePolicyRefused: exitRefused,
+		bacvault.CodePolicyFailed:  exitUnreachable,
+
 		bacvault.CodeSQLUnreachable: exitUnreachable,
 		bacvault.CodeSQLDenied:      exitRefused,
 		bacvault.CodeSQLNotFound:    exitNotFound,

@@ -48,6 +48,7 @@ type fake struct {
 	requeued  int
 	diagnosis app.Diagnosis
 	as        string
+	custody   custody
 }
 
 func (f *fake) Backups(_ context.Context, filter app.BackupFilter) (app.BackupList, error) {

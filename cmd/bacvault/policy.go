@@ -13,11 +13,12 @@ import (
 
 func (c *cli) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "policy", Short: "The vault's immutability: check it, take it for the baseline, or try to break it", Args: c.noSuchCommand, RunE: askHelp, SuggestionsMinimumDistance: 2,
-		Long:    "No command changes the policy: locking or extending one is a person's work (docs/permissions.md).",
-		Example: "  bacvault policy check\n  bacvault policy probe",
+		Use: "policy", Short: "The vault's immutability: check it, try to break it, lock or extend it", Args: c.noSuchCommand, RunE: askHelp, SuggestionsMinimumDistance: 2,
+		Long: "Nothing can take a policy away or make it weaker. Locking or extending one is a person's work, with rights for an hour that neither\n" +
+			"app has (docs/permissions.md).",
+		Example: "  bacvault policy check\n  bacvault policy probe\n  bacvault policy lock --plan",
 	}
-	cmd.AddCommand(c.policyCheckCommand(), c.policyProbeCommand())
+	cmd.AddCommand(c.policyCheckCommand(), c.policyProbeCommand(), c.policyLockCommand(), c.policyExtendCommand())
 	return cmd
 }
 

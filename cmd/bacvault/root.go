@@ -50,6 +50,8 @@ type operator interface {
 	CheckPolicy(ctx context.Context) (app.PolicyReport, error)
 	AcceptPolicy(ctx context.Context) (app.PolicyReport, error)
 	ProbeNow(ctx context.Context) (app.ProbeResult, error)
+	PlanPolicyChange(ctx context.Context, w app.PolicyWish) (app.PolicyChange, error)
+	ChangePolicy(ctx context.Context, plan app.PolicyChange) (app.PolicyChange, error)
 	PeekEvents(ctx context.Context, subscription string, from int64) ([]app.Peeked, error)
 	DeadLetters(ctx context.Context, queues []string) app.DeadLetters
 	Requeue(ctx context.Context, queues, ids []string) (app.Requeued, error)

@@ -21,6 +21,10 @@ const (
 	CodeGateUnread    Code = "gate.unread"
 	CodeGateDisagrees Code = "gate.planes_disagree"
 
+	CodePolicyChanged Code = "policy.changed"
+	CodePolicyRefused Code = "policy.refused"
+	CodePolicyFailed  Code = "policy.failed"
+
 	CodeSQLUnreachable Code = "sql.unreachable"
 	CodeSQLDenied      Code = "sql.denied"
 	CodeSQLNotFound    Code = "sql.database_not_found"
@@ -90,6 +94,10 @@ var codes = map[Code]codeInfo{
 	CodeGateTooShort:  {Refused, "Extend the container's immutability period, or lower BACVAULT_MIN_RETENTION_DAYS."},
 	CodeGateUnread:    {Retry, "Check that the identity may read the container and its immutability policy in the management plane."},
 	CodeGateDisagrees: {Refused, "Check that STORAGE_ACCOUNT_NAME, STORAGE_CONTAINER_NAME and the subscription name the same container on both planes."},
+
+	CodePolicyChanged: {Refused, "Somebody changed the policy after the plan was made. Ask for the plan again and read it."},
+	CodePolicyRefused: {Refused, "What was asked can't be done to this policy, or should not be; read why."},
+	CodePolicyFailed:  {Retry, "Read the policy (bacvault policy check), then run the same command again."},
 
 	CodeSQLUnreachable: {Retry, "Check the server's name, firewall and private endpoint."},
 	CodeSQLDenied:      {Terminal, "Grant the rights of docs/permissions.md to the identity."},

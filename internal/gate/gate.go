@@ -42,7 +42,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Gate reads the immutability of one container. It never changes it.
+// Gate reads the immutability of one container. Only Lock and Extend change it, which are for a person at a command line.
 type Gate struct {
 	cfg        Config
 	management *armstorage.BlobContainersClient

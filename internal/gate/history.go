@@ -8,9 +8,9 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// maxExtensions is how often Azure lets a locked container-level policy be extended ("Container-level WORM policies", Microsoft
+// MaxExtensions is how often Azure lets a locked container-level policy be extended ("Container-level WORM policies", Microsoft
 // Learn). A version-level default has no such limit that its pages agree on.
-const maxExtensions = 5
+const MaxExtensions = 5
 
 // history takes over the policy's own log and what it leaves to do. The log is recorded and never judged: it names people,
 // is kept only in part (seven entries), and can hold more than the state explains. State and period decide alone.
@@ -39,7 +39,7 @@ func history(p *bacvault.Posture, log []*armstorage.UpdateHistoryProperty) {
 		p.History = append(p.History, c)
 	}
 	if p.Scope == ScopeContainer && p.State == StateLocked {
-		p.ExtensionsLeft = max(0, maxExtensions-extended)
+		p.ExtensionsLeft = max(0, MaxExtensions-extended)
 	}
 }
 

@@ -13,7 +13,7 @@ func (s *Server) getPolicy(_ context.Context, c call) (int, any, error) {
 	case !ok:
 		return 0, nil, noContainer()
 	case state.Policy != nil && c.ifMatch != "" && c.ifMatch != "*" && c.ifMatch != state.Policy.Etag:
-		return 0, nil, &blob.Refusal{Status: 412, Code: "PreconditionFailed", Message: "The condition specified by If-Match is not met: the policy has changed."}
+		return 0, nil, blob.WrongETag()
 	case state.Policy != nil:
 		return http.StatusOK, s.policy(c, *state.Policy), nil
 	case s.cfg.MissingPolicyIs404:

@@ -28,7 +28,7 @@ func TestLifeOfAPolicy(t *testing.T) {
 	changed, err := c.CreateOrUpdateImmutabilityPolicy(ctx, group, account, container, put(7))
 	must(t, err)
 	_, err = c.LockImmutabilityPolicy(ctx, group, account, container, *made.ETag, nil)
-	wantCode(t, err, 412, "PreconditionFailed") // the ETag of before the change
+	wantCode(t, err, 412, "ContainerImmutabilityPolicyFailure") // the ETag of before the change
 	_, err = c.ExtendImmutabilityPolicy(ctx, group, account, container, *changed.ETag, extend(9))
 	wantCode(t, err, 409, "ContainerImmutabilityPolicyNotLocked")
 

@@ -176,9 +176,14 @@ func (c *Container) matches(ifMatch string, required bool) error {
 	case ifMatch == "" || ifMatch == "*" && c.Policy != nil:
 		return nil
 	case c.Policy == nil || ifMatch != c.Policy.Etag:
-		return &Refusal{412, "PreconditionFailed", "The condition specified by If-Match is not met: the policy has changed."}
+		return WrongETag()
 	}
 	return nil
+}
+
+// WrongETag is the answer to an If-Match that is not the policy's, as it was seen from the real one.
+func WrongETag() *Refusal {
+	return &Refusal{412, "ContainerImmutabilityPolicyFailure", "Operation not allowed on immutability policy with incorrect etag."}
 }
 
 func inRange(days int) error {

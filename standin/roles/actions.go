@@ -134,3 +134,12 @@ func Promotion(t Table, clientID, server string) Table {
 	}
 	return t
 }
+
+// Custody gives a principal what it needs to lock and to extend the vault's policy, for the hour that it takes. It neither sees
+// the backups nor may make, change or remove a policy.
+func Custody(t Table, clientID string) Table {
+	for _, action := range []string{ContainerRead, PolicyRead, PolicyLock, PolicyExtend} {
+		t = t.With(clientID, action, t.places.VaultAccount+"/"+t.places.VaultContainer)
+	}
+	return t
+}

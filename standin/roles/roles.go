@@ -20,10 +20,12 @@ const (
 	Operator = "b0000000-0000-4000-8000-000000000005"
 	// Promoter may put restored databases in the place of live ones once Promotion gave it that; before, it may do nothing.
 	Promoter = "b0000000-0000-4000-8000-000000000006"
+	// Custodian may lock and extend the vault's policy once Custody gave it that; before, it may do nothing.
+	Custodian = "b0000000-0000-4000-8000-000000000007"
 )
 
 // All lists the client ids of every identity.
-func All() []string { return []string{Backup, Restore, Admin, Alerting, Operator, Promoter} }
+func All() []string { return []string{Backup, Restore, Admin, Alerting, Operator, Promoter, Custodian} }
 
 // Grant lets one principal do one action within a scope. A trailing * of Action or Scope stands for any rest.
 type Grant struct {

@@ -102,3 +102,32 @@ func TestPromotion(t *testing.T) {
 		}
 	}
 }
+
+// A custodian had no right before, can lock and extend after, and nothing else.
+func TestCustody(t *testing.T) {
+	const who, vault, state = roles.Custodian, "bacvaultvault/sql-backups", "bacvaultstate/bacvault-state"
+	before := roles.Default()
+	table := roles.Custody(before, who)
+	for _, c := range []struct {
+		action, scope string
+		want          bool
+	}{
+		{roles.ContainerRead, vault, true}, {roles.PolicyRead, vault, true}, {roles.PolicyLock, vault, true}, {roles.PolicyExtend, vault, true},
+		{roles.PolicyLock, state, false}, {roles.PolicyWrite, vault, false}, {roles.PolicyDelete, vault, false}, {roles.ContainerWrite, vault, false},
+		{roles.ContainerDelete, vault, false}, {roles.SetLegalHold, vault, false}, {roles.ClearLegalHold, vault, false}, {roles.BlobImmutable, vault, false},
+		{roles.BlobRead, vault, false}, {roles.BlobWrite, vault, false}, {roles.BlobDelete, vault, false}, {roles.BlobRead, state, false}, {roles.BlobWrite, state, false},
+		{roles.BusReceive, "queues/backup-requests", false}, {roles.SQLLogin, "server", false},
+	} {
+		if got := table.Allow(who, c.action, c.scope); got != c.want {
+			t.Errorf("Allow(%s, %s) = %t", c.action, c.scope, got)
+		}
+		if before.Allow(who, c.action, c.scope) {
+			t.Errorf("the table it was made of allows %s on %s", c.action, c.scope)
+		}
+	}
+	for _, app := range []string{roles.Backup, roles.Restore} {
+		if table.Allow(app, roles.PolicyLock, vault) || table.Allow(app, roles.PolicyExtend, vault) {
+			t.Errorf("%s may change the policy", app)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package bacvault_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"testing"
+)
+
+// The page's section on locking and extending is what the stand-ins give a custodian: standin/roles, Custody.
+func TestPermissionsPageIsTheTableOfACustodian(t *testing.T) {
+	const file = "standin/roles/actions.go"
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	action := constants(t, file)
+	var real, documented []string
+	for _, d := range f.Decls {
+		fun, ok := d.(*ast.FuncDecl)
+		if !ok || fun.Name.Name != "Custody" {
+			continue
+		}
+		ast.Inspect(fun.Body, func(n ast.Node) bool {
+			if i, ok := n.(*ast.Ident); ok && action[i.Name] != "" {
+				real = append(real, action[i.Name]+" on vault container")
+			}
+			return true
+		})
+	}
+	if len(real) < 4 {
+		t.Fatalf("only %d rights of a custodian were found", len(real))
+	}
+	text := section(t, page(t, "docs/permissions.md"), "## Locking and extending the policy")
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(text, -1) {
+		documented = append(documented, m[1]+" on "+m[2])
+	}
+	same(t, "## Locking and extending the policy", documented, real)
+}
