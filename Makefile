@@ -9,7 +9,7 @@ AZCOPY  := bench/azcopy/node_modules/.package-lock.json
 APP     ?= .build/app
 IMAGE   ?= bacvault
 
-.PHONY: demo up test chromium soak bench build package clean lint fuzz image check-image release infra-check
+.PHONY: demo up test chromium soak bench build package clean lint fuzz image check-image release infra-check lint-image
 
 # Backup, attack, restore, drill, promotion and watch of BACPAC against a local Azure; ends 0 only if all of it held.
 demo: build
@@ -43,6 +43,14 @@ image:
 
 check-image:
 	@tools/check-image '$(IMAGE)'
+
+# The Dockerfile, read by BuildKit's own front end; needs neither Docker nor a registry. The linter is a module of its own.
+lint-image:
+	@command -v shellcheck >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -q -y --no-install-recommends shellcheck; } || \
+	  { echo 'There is no shellcheck, and it could not be installed: apt-get install shellcheck'; exit 1; }
+	$(GO) -C tools/dockerfile-lint vet .
+	$(GO) -C tools/dockerfile-lint test .
+	@$(GO) -C tools/dockerfile-lint run . ../..
 
 # Static binaries, the packaged app as a zip, and their checksums, from a clean tree at the tag: make release VERSION=v0.1.0
 release:
