@@ -67,7 +67,8 @@ func TestTableOfTheAppsIsTheFunctions(t *testing.T) {
 
 // hostSettings are those of the host and the platform that a deployment needs; bacvault itself reads few of them.
 var hostSettings = []string{
-	"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__credential",
+	"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING",
+	"AzureWebJobsStorage__accountName", "AzureWebJobsStorage__credential",
 	"AzureWebJobsStorage__clientId", "ServiceBusConnection__fullyQualifiedNamespace", "ServiceBusConnection__credential",
 	"ServiceBusConnection__clientId", "AzureFunctionsWebHost__hostid", "WEBSITES_PORT", "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
 	"WEBSITES_CONTAINER_START_TIME_LIMIT", "WEBSITES_CONTAINER_STOP_TIME_LIMIT", "WEBSITE_TIME_ZONE",
