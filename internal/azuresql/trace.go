@@ -17,7 +17,7 @@ type Trace func(constant string, err error)
 func Constants() map[string]string {
 	return map[string]string{
 		"stmtDatabase": stmtDatabase, "stmtDatabases": stmtDatabases, "stmtCreateCopy": stmtCreateCopy, "stmtCreateCopyAs": stmtCreateCopyAs,
-		"stmtDrop": stmtDrop, "stmtRename": stmtRename, "stmtScale": stmtScale,
+		"stmtDrop": stmtDrop, "stmtRename": stmtRename, "stmtScale": stmtScale, "stmtMayCreate": stmtMayCreate,
 		"stmtTables": stmtTables, "stmtCount": stmtCount, "stmtUsedBytes": stmtUsedBytes, "stmtRights": stmtRights, "stmtFilters": stmtFilters,
 		"stmtHealth": stmtHealth, "stmtTableKinds": stmtTableKinds, "stmtColumnKinds": stmtColumnKinds, "stmtHeaps": stmtHeaps,
 		"stmtReferences": stmtReferences, "stmtUnprinted": stmtUnprinted, "stmtFingerprint": stmtFingerprint,
