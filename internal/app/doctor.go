@@ -43,6 +43,7 @@ const (
 	CheckDefinition    Check = "sql.definition"
 	CheckDatabaseState Check = "sql.state"
 	CheckDependencies  Check = "sql.dependencies"
+	CheckFiltered      Check = "sql.filtered"
 	CheckTool          Check = "tool.version"
 	CheckWorkDir       Check = "work.write"
 	CheckRoom          Check = "work.room"
@@ -53,7 +54,7 @@ func Checks() []Check {
 	return []Check{
 		CheckSettings, CheckSchedule, CheckStorageToken, CheckPlaneToken, CheckSQLToken, CheckBusToken, CheckVault, CheckGate, CheckClock,
 		CheckState, CheckWatch, CheckBusSend, CheckBusListen, CheckSQLLogin, CheckSQLCreate, CheckDatabase, CheckSelect, CheckDefinition,
-		CheckDatabaseState, CheckDependencies, CheckTool, CheckWorkDir, CheckRoom,
+		CheckDatabaseState, CheckDependencies, CheckFiltered, CheckTool, CheckWorkDir, CheckRoom,
 	}
 }
 

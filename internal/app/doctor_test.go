@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,10 +77,63 @@ func TestRightThatTheServerDoesNotConfirmFails(t *testing.T) {
 		{CheckSelect, azuresql.Facts{CanSelect: true}, CheckOK}, {CheckSelect, azuresql.Facts{CanViewDefinition: true}, CheckFail},
 		{CheckDefinition, azuresql.Facts{CanViewDefinition: true}, CheckOK}, {CheckDefinition, azuresql.Facts{CanSelect: true}, CheckFail},
 		{CheckDependencies, azuresql.Facts{}, CheckOK}, {CheckDependencies, azuresql.Facts{Warnings: []string{"large", blind}}, CheckWarn},
+		{CheckFiltered, azuresql.Facts{CanViewDefinition: true}, CheckOK}, {CheckFiltered, azuresql.Facts{}, CheckSkipped},
+		{CheckFiltered, azuresql.Facts{CanViewDefinition: true, MaskedColumns: 2}, CheckFail},
+		{CheckFiltered, azuresql.Facts{CanViewDefinition: true, MaskedColumns: 2, Unmask: true}, CheckOK},
+		{CheckFiltered, azuresql.Facts{CanViewDefinition: true, SecurityPolicies: 1, MaskedColumns: 2, Unmask: true}, CheckWarn},
+		{CheckFiltered, azuresql.Facts{CanViewDefinition: true, SecurityPolicies: 1, MaskedColumns: 2}, CheckFail},
 	} {
-		if f := right(c.check, c.facts); f.verdict != c.want || (f.fix == "") != (c.want == CheckOK) {
+		if f := (&examined{as: AsBackup}).right(c.check, c.facts, "Orders"); f.verdict != c.want || (f.fix == "") != (c.want == CheckOK) {
 			t.Errorf("%s of %+v is %+v", c.check, c.facts, f)
 		}
+	}
+}
+
+// A server's yes is no proof and its no is not the last word: what was done or refused of late is held against both.
+func TestRightToCreateIsAskedForAndHeldAgainstWhatWasSeen(t *testing.T) {
+	member, none, silent := azuresql.CreateRight{Member: true, Known: true}, azuresql.CreateRight{Known: true}, azuresql.CreateRight{}
+	admin := azuresql.CreateRight{Admin: true, Known: true}
+	shown, nothing, refused := witness{shown: "a copy was made"}, witness{nothing: "no backup"}, witness{refused: "it was refused"}
+	unread, down := witness{err: errors.New("away")}, errors.New("down")
+	for name, c := range map[string]struct {
+		said azuresql.CreateRight
+		err  error
+		seen []witness
+		want string
+		says []string
+	}{
+		"a fresh install that may":          {member, nil, []witness{nothing}, CheckOK, []string{"a member of dbmanager", "nothing has shown it", "no backup"}},
+		"the administrator":                 {admin, nil, []witness{nothing}, CheckOK, []string{"every right in master"}},
+		"a fresh install that may not":      {none, nil, []witness{nothing}, CheckFail, []string{"no member of dbmanager", "FIX", "bacvault backup"}},
+		"yes, and done":                     {member, nil, []witness{shown, shown}, CheckOK, []string{"a copy was made"}},
+		"yes, but refused":                  {member, nil, []witness{refused, shown}, CheckFail, []string{"a member of dbmanager", "it was refused", "granted only after that", "owner"}},
+		"no, and refused":                   {none, nil, []witness{refused}, CheckFail, []string{"no member", "it was refused", "FIX"}},
+		"no, yet done":                      {none, nil, []witness{shown, shown}, CheckWarn, []string{"no member", "a copy was made", "FIX", "##MS_DatabaseManager##"}},
+		"no, and only one of two was done":  {none, nil, []witness{shown, nothing}, CheckFail, []string{"FIX"}},
+		"no, and what was done is not read": {none, nil, []witness{unread}, CheckFail, []string{"could not be read: away", "FIX"}},
+		"yes, what was done is not read":    {member, nil, []witness{unread}, CheckOK, []string{"could not be read: away"}},
+		"not asked, done":                   {silent, down, []witness{shown}, CheckOK, []string{"could not be asked (down)", "a copy was made"}},
+		"not asked, nothing seen":           {silent, down, []witness{shown, nothing}, CheckSkipped, []string{"could not be asked (down)", "FIX"}},
+		"not asked, refused":                {silent, down, []witness{refused}, CheckFail, []string{"it was refused", "FIX"}},
+		"the server does not say":           {silent, nil, []witness{nothing}, CheckSkipped, []string{"does not say"}},
+	} {
+		f := weigh(c.said, c.err, c.seen, "FIX")
+		for _, s := range c.says {
+			if !strings.Contains(f.detail+f.fix, s) {
+				t.Errorf("%s: it does not say %q: %+v", name, s, f)
+			}
+		}
+		if f.verdict != c.want || (f.fix == "") != (c.want == CheckOK) {
+			t.Errorf("%s: %+v, want %s", name, f, c.want)
+		}
+	}
+	for want, w := range map[string]witness{CheckOK: shown, CheckFail: refused, CheckSkipped: nothing} {
+		if f := weighPlane(w); f.verdict != want || strings.Contains(f.fix, "dbmanager") || (f.fix == "") != (want == CheckOK) {
+			t.Errorf("by the management plane: %+v", f)
+		}
+	}
+	if f := weighPlane(unread); f.verdict != CheckSkipped {
+		t.Errorf("by the management plane, not read: %+v", f)
 	}
 }
 

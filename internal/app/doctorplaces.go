@@ -282,7 +282,11 @@ func (x *examined) queues() (out []job) {
 			return ok("a sender's link opens; nothing was sent")
 		}})
 	}
-	for _, queue := range own {
+	listens := own
+	if !x.restores() {
+		listens = append(listens, bacvault.RestoreQueue) // the watch peeks at its dead letters
+	}
+	for _, queue := range listens {
 		out = append(out, job{CheckBusListen, queue, func(ctx context.Context) finding {
 			if err := x.bus.CanListen(ctx, queue); err != nil {
 				return failed(err, fmt.Sprintf("Grant Azure Service Bus Data Receiver on %s, and see that the namespace can be reached.", queue))

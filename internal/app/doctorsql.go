@@ -5,14 +5,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/config"
-	"github.com/bacvault/bacvault/internal/watch"
 )
 
 // sql is one walk for each server: what fails first says why the rest can't be looked at.
@@ -33,7 +31,7 @@ func (x *examined) server(ctx context.Context, name string, backs, restores bool
 	var lerr error
 	if err := x.do(ctx, job{CheckSQLLogin, name, func(ctx context.Context) finding {
 		if there, lerr = s.Databases(ctx); lerr != nil {
-			return failed(lerr, "")
+			return x.shutOut(lerr, "master")
 		}
 		return ok("logged in; the server shows %d databases", len(there))
 	}}); err != nil {
@@ -73,124 +71,10 @@ func protectedOn(c config.Config, server string, there []azuresql.Info) (out []s
 	return out
 }
 
-// created says whether databases can be made on a server, as far as that is seen without making one: no right is asked for, but
-// the last night that copied, and the last drill that restored, are read.
-func (x *examined) created(ctx context.Context, server string, backs, restores bool) finding {
-	var shown []string
-	if backs && x.cfg.Consistency != "live" {
-		slot, stored, err := x.lastCopy(ctx, server)
-		if err != nil {
-			return skip("%s", bacvault.AsFailure(err, "").Detail)
-		}
-		if denied := x.lastDenied(ctx, server); denied.At.After(stored) {
-			return bad(grantCreate, "the backup of %s of %s was refused: %s", denied.Slot, denied.Database, denied.Detail)
-		}
-		if slot.IsZero() {
-			return unseen("no backup younger than " + x.cfg.MaxBackupAge.String() + " was made of a copy")
-		}
-		shown = append(shown, "the backup of "+slot.String()+" was made of a copy")
-	}
-	if restores {
-		at, err := x.lastDrill(ctx)
-		if err != nil {
-			return skip("%s", bacvault.AsFailure(err, "").Detail)
-		}
-		if at == "" {
-			return unseen("no drill has passed in the last " + x.cfg.MaxProofAge.String())
-		}
-		shown = append(shown, "the drill of "+at+" restored")
-	}
-	if len(shown) == 0 {
-		return ok("not needed: the live database is exported")
-	}
-	return ok("%s", strings.Join(shown, "; "))
-}
-
-const grantCreate = "Grant dbmanager in master (docs/grants.sql), then run bacvault backup and bacvault drill with --wait, which show it."
-
-func unseen(why string) finding {
-	return finding{CheckSkipped, "it can't be seen without making a database: " + why, grantCreate}
-}
-
-// lastDenied is the newest backup of a server's database that failed because no copy could be made; the zero value is none that
-// is known of.
-func (x *examined) lastDenied(ctx context.Context, server string) (last watch.Failed) {
-	list, err := x.failures(ctx, x.now().Add(-x.cfg.MaxBackupAge))
-	if err != nil {
-		return last // the check of the state container tells that
-	}
-	for _, f := range list {
-		if f.Database.Server == server && f.Code == bacvault.CodeSQLDenied && strings.Contains(f.Detail, "CREATE DATABASE") && f.At.After(last.At) {
-			last = f
-		}
-	}
-	return last
-}
-
-// lastCopy is the newest backup on a server that was made of a copy, and when it was stored; the zero slot is none that is young.
-func (x *examined) lastCopy(ctx context.Context, server string) (last bacvault.Slot, stored time.Time, err error) {
-	dbs, err := x.vault.Databases(ctx)
-	if err != nil {
-		return last, stored, err
-	}
-	stored = x.now().Add(-x.cfg.MaxBackupAge)
-	for _, d := range dbs {
-		if d.Server != server || !x.cfg.Protects(d.Server, d.Name) {
-			continue
-		}
-		list, err := x.vault.Catalogue(ctx, d)
-		if err != nil {
-			return last, stored, err
-		}
-		for _, e := range slices.Backward(list) {
-			if !e.HasManifest {
-				continue
-			}
-			if e.Created.After(stored) {
-				m, found, err := x.vault.ReadManifest(ctx, e.Blob)
-				if err != nil {
-					return last, stored, err
-				}
-				if found && m.Consistency == bacvault.ConsistencyCopy {
-					last, stored = m.Slot, e.Created
-				}
-			}
-			break
-		}
-	}
-	return last, stored, nil
-}
-
-func (x *examined) lastDrill(ctx context.Context) (string, error) {
-	dbs, err := x.vault.Databases(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, d := range dbs {
-		list, err := x.vault.Catalogue(ctx, d)
-		if err != nil {
-			return "", err
-		}
-		for _, e := range slices.Backward(list) {
-			if e.Proofs == 0 || e.ProofNames[e.Proofs-1] < bacvault.ProofName(e.Blob, x.now().Add(-x.cfg.MaxProofAge)) {
-				continue
-			}
-			p, found, err := x.vault.ReadProof(ctx, e.ProofNames[e.Proofs-1])
-			if err != nil {
-				return "", err
-			}
-			if found && p.Passed {
-				return p.At.UTC().Format("2006-01-02T15:04:05Z") + " of " + d.String(), nil
-			}
-		}
-	}
-	return "", nil
-}
-
 // rights are what the backup identity must have in a database beside being let in, in the order in which one is needed to see
 // the next.
 func rights() []Check {
-	return []Check{CheckDatabaseState, CheckSelect, CheckDefinition, CheckDependencies}
+	return []Check{CheckDatabaseState, CheckSelect, CheckDefinition, CheckDependencies, CheckFiltered}
 }
 
 // database looks at one protected database.
@@ -231,7 +115,7 @@ func (x *examined) database(ctx context.Context, s *azuresql.Server, d bacvault.
 			case ferr != nil:
 				return failed(ferr, "")
 			}
-			return right(c, facts)
+			return x.right(c, facts, d.Name)
 		}}); err != nil {
 			return err
 		}
@@ -254,29 +138,65 @@ func (x *examined) enter(ctx context.Context, s *azuresql.Server, name string) (
 	tables, err := s.Tables(ctx, name)
 	var f *bacvault.Failure
 	if errors.As(err, &f) && strings.Contains(f.Detail, "VIEW DATABASE STATE") || errors.As(err, &f) && strings.Contains(f.Detail, "VIEW DATABASE PERFORMANCE STATE") {
-		return ok("online"), bad("Grant VIEW DATABASE STATE: docs/grants.sql.", "%s", f.Detail)
+		return ok("online"), bad(x.grant(name, grantState), "%s", f.Detail)
 	}
 	if err != nil {
-		return failed(err, ""), state
+		return x.shutOut(err, name), state
 	}
 	return ok("online, %d tables", len(tables)), ok("partition statistics can be read")
 }
 
-func right(c Check, f azuresql.Facts) finding {
-	grant := func(has bool, what string) finding {
+// The lines of docs/grants.sql that give what is missing in a database; %s is the identity.
+const (
+	grantUser         = "CREATE USER [%s] FROM EXTERNAL PROVIDER;"
+	grantRead         = "ALTER ROLE db_datareader ADD MEMBER [%s];"
+	grantDefinition   = "GRANT VIEW DEFINITION TO [%s];"
+	grantState        = "GRANT VIEW DATABASE STATE TO [%s];"
+	grantDependencies = "GRANT SELECT ON sys.sql_expression_dependencies TO [%s];"
+	grantUnmask       = "GRANT UNMASK TO [%s];"
+)
+
+// shutOut is an identity that a server or a database does not let in. What else keeps one out has its own advice.
+func (x *examined) shutOut(err error, database string) finding {
+	if f := bacvault.AsFailure(err, ""); f.Code == bacvault.CodeSQLDenied && f.Class == bacvault.Terminal {
+		return bad(x.grant(database, grantUser), "%s", f.Detail)
+	}
+	return failed(err, "")
+}
+
+func (x *examined) right(c Check, f azuresql.Facts, database string) finding {
+	held := func(has bool, what, grant string) finding {
 		if has {
 			return ok("the server confirms it")
 		}
-		return bad("Grant "+what+": docs/grants.sql.", "the server does not confirm %s on the whole database", what)
+		return bad(x.grant(database, grant), "the server does not confirm %s on the whole database", what)
 	}
 	switch c {
 	case CheckSelect:
-		return grant(f.CanSelect, "SELECT (db_datareader)")
+		return held(f.CanSelect, "SELECT (db_datareader)", grantRead)
 	case CheckDefinition:
-		return grant(f.CanViewDefinition, "VIEW DEFINITION")
+		return held(f.CanViewDefinition, "VIEW DEFINITION", grantDefinition)
+	case CheckFiltered:
+		return x.filtered(f, database)
 	}
 	if slices.ContainsFunc(f.Warnings, func(w string) bool { return strings.Contains(w, "sys.sql_expression_dependencies") }) {
-		return warn("Grant SELECT on sys.sql_expression_dependencies: docs/grants.sql.", "objects that name another database can't be looked for")
+		return warn(x.grant(database, grantDependencies), "objects that name another database can't be looked for")
 	}
 	return ok("sys.sql_expression_dependencies can be read")
+}
+
+// filtered is what would thin an export silently. Whether a policy hides rows from this identity shows only when they are counted.
+func (x *examined) filtered(f azuresql.Facts, database string) finding {
+	switch {
+	case !f.CanViewDefinition:
+		return skip("masked columns and security policies can't be seen without VIEW DEFINITION")
+	case f.MaskedColumns > 0 && !f.Unmask:
+		return bad(x.grant(database, grantUnmask), "%d columns are masked for this identity: backups are refused", f.MaskedColumns)
+	case f.SecurityPolicies > 0:
+		return warn("Exempt the identity in the policies' predicates; a backup counts every row and is refused where some are hidden.",
+			"%d row-level security policies are enabled; whether they hide rows from this identity is not known before a backup", f.SecurityPolicies)
+	case f.MaskedColumns > 0:
+		return ok("%d columns are masked, and this identity holds UNMASK", f.MaskedColumns)
+	}
+	return ok("no column is masked, and no row-level security policy is enabled")
 }
