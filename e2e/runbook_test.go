@@ -74,7 +74,7 @@ func (a *azure) typed(line string) []string {
 		"NAME", "DB", "SLOT", slot, " ID", " nobody", "FILE.bacpac", pubs,
 	).Replace(line)
 	args := strings.Fields(line)[1:]
-	for _, asks := range []string{"promote apply", "promote undo", "dead-letters requeue", "--accept"} {
+	for _, asks := range []string{"promote apply", "promote undo", "dead-letters requeue", "--accept", "policy lock", "policy extend"} {
 		if strings.Contains(line, asks) {
 			args = append(args, "--yes")
 		}
