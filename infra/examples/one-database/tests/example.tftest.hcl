@@ -1,0 +1,129 @@
+mock_provider "azurerm" {
+  mock_resource "azurerm_resource_group" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test" }
+  }
+  mock_resource "azurerm_log_analytics_workspace" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.OperationalInsights/workspaces/log-test" }
+  }
+  mock_resource "azurerm_application_insights" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Insights/components/appi-test", connection_string = "InstrumentationKey=00000000-0000-4000-8000-000000000009" }
+  }
+  mock_resource "azurerm_user_assigned_identity" {
+    defaults = {
+      id           = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-test"
+      client_id    = "00000000-0000-4000-8000-0000000000c1"
+      principal_id = "00000000-0000-4000-8000-0000000000d1"
+    }
+  }
+  mock_resource "azurerm_role_definition" {
+    defaults = { role_definition_resource_id = "/subscriptions/00000000-0000-4000-8000-000000000001/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-0000000000a1" }
+  }
+  mock_resource "azurerm_storage_account" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Storage/storageAccounts/stbvtest" }
+  }
+  mock_resource "azurerm_storage_container" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Storage/storageAccounts/stbvtest/blobServices/default/containers/bacvault-state" }
+  }
+  mock_resource "azurerm_servicebus_namespace" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ServiceBus/namespaces/sb-test", endpoint = "https://sb-test.servicebus.windows.net:443/" }
+  }
+  mock_resource "azurerm_servicebus_queue" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ServiceBus/namespaces/sb-test/queues/backup-requests" }
+  }
+  mock_resource "azurerm_servicebus_topic" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ServiceBus/namespaces/sb-test/topics/backup-events" }
+  }
+  mock_resource "azurerm_servicebus_subscription" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ServiceBus/namespaces/sb-test/topics/backup-events/subscriptions/all" }
+  }
+  mock_resource "azurerm_service_plan" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Web/serverFarms/asp-test" }
+  }
+  mock_resource "azurerm_linux_function_app" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Web/sites/func-test", default_hostname = "func-test-backup.azurewebsites.net" }
+  }
+  mock_resource "azurerm_monitor_action_group" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.Insights/actionGroups/ag-test" }
+  }
+}
+
+mock_provider "azurerm" {
+  alias = "vault"
+  mock_resource "azurerm_storage_account" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-bacvault-vault-test/providers/Microsoft.Storage/storageAccounts/stvaulttest" }
+  }
+  mock_resource "azurerm_storage_container" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-bacvault-vault-test/providers/Microsoft.Storage/storageAccounts/stvaulttest/blobServices/default/containers/sql-backups" }
+  }
+  mock_resource "azurerm_role_definition" {
+    defaults = { role_definition_resource_id = "/subscriptions/00000000-0000-4000-8000-000000000002/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-0000000000a2" }
+  }
+  mock_resource "azurerm_monitor_action_group" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-bacvault-vault-test/providers/Microsoft.Insights/actionGroups/ag-vault" }
+  }
+}
+
+# The mocks give every resource of a kind one id: the two identities have to differ.
+override_resource {
+  target = module.identities.azurerm_user_assigned_identity.app["restore"]
+  values = {
+    id           = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore"
+    client_id    = "00000000-0000-4000-8000-0000000000c2"
+    principal_id = "00000000-0000-4000-8000-0000000000d2"
+  }
+}
+
+variables {
+  subscription_id       = "00000000-0000-4000-8000-000000000001"
+  vault_subscription_id = "00000000-0000-4000-8000-000000000002"
+  name                  = "test"
+  location              = "uksouth"
+  vault_account_name    = "stvaulttest"
+  retention_days        = 365
+  sql_server_name       = "sqlsvr-test.database.windows.net"
+  sql_database_name     = "Orders"
+  image                 = { registry = "acrtest.azurecr.io", name = "bacvault", tag = "v0.1.0" }
+  container_registry_id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-acr/providers/Microsoft.ContainerRegistry/registries/acrtest"
+  alert_emails          = ["dba@example.com"]
+}
+
+run "first_the_policy_is_unlocked_for_some_days" {
+  command = apply
+  variables {
+    unlocked_until = formatdate("YYYY-MM-DD", timeadd(timestamp(), "240h"))
+  }
+  assert {
+    condition     = output.vault.unlocked_until == var.unlocked_until && output.vault.retention_days == 365 && output.vault.account_name == "stvaulttest" && output.vault.subscription_id == var.vault_subscription_id
+    error_message = "the apps are not told where the vault is and that it may be unlocked"
+  }
+  assert {
+    condition     = strcontains(output.silence_query, "\"sqlsvr-test/Orders\"") && strcontains(output.silence_query, "\"stvaulttest\"")
+    error_message = "the alert on silence does not wait for this database's manifest in this vault"
+  }
+  assert {
+    condition     = output.apps == { backup = "func-test-backup", restore = "func-test-restore" } && output.identities.backup != output.identities.restore
+    error_message = "there are two apps, and two identities"
+  }
+}
+
+run "then_it_is_locked_and_the_waiver_is_gone" {
+  command = apply
+  variables {
+    policy_locked = true
+  }
+  assert {
+    condition     = output.vault.unlocked_until == null
+    error_message = "a waiver stands although the policy is locked"
+  }
+}
+
+run "one_subscription_for_both_is_refused" {
+  command = plan
+  variables {
+    vault_subscription_id = "00000000-0000-4000-8000-000000000001"
+    policy_locked         = true
+    sql_server_name       = "a,b"
+    sql_database_name     = "*"
+  }
+  expect_failures = [var.vault_subscription_id, var.sql_server_name, var.sql_database_name]
+}

@@ -1,0 +1,97 @@
+variable "subscription_id" {
+  description = "Subscription of the apps, Service Bus and logs."
+  type        = string
+}
+
+variable "vault_subscription_id" {
+  description = "Subscription of the vault. Another one, with other owners: that is what keeps the backups out of reach of whoever takes the first."
+  type        = string
+  validation {
+    condition     = var.vault_subscription_id != var.subscription_id
+    error_message = "vault_subscription_id is the apps' subscription: whoever owns that would own the vault too. Use another one."
+  }
+}
+
+variable "name" {
+  description = "Short name that all resources bear; some are unique in all of Azure. 2 to 16 lower case letters, digits and hyphens."
+  type        = string
+}
+
+variable "location" {
+  description = "Azure region of everything; that of the SQL server."
+  type        = string
+}
+
+variable "vault_account_name" {
+  description = "Name of the vault's storage account; unique in all of Azure."
+  type        = string
+}
+
+variable "retention_days" {
+  description = "How long nobody can change or delete a backup. Once the policy is locked this never gets shorter."
+  type        = number
+}
+
+variable "policy_locked" {
+  description = "false at first. `bacvault policy lock` locks the policy; then set this to true as well. There is no way back."
+  type        = bool
+  default     = false
+}
+
+variable "unlocked_until" {
+  description = "Last day (2026-12-31, UTC) on which backups go to an unlocked policy; 31 days ahead at most. null once policy_locked is true."
+  type        = string
+  default     = null
+}
+
+variable "image" {
+  description = "The image: registry (host name), name, and digest (sha256:…) or tag."
+  type        = object({ registry = string, name = string, digest = optional(string), tag = optional(string) })
+}
+
+variable "container_registry_id" {
+  description = "Resource id of the Azure Container Registry that holds the image; both identities may pull from it. null: rights are given elsewhere."
+  type        = string
+  default     = null
+}
+
+variable "sql_server_name" {
+  description = "Logical server, short (sqlsvr-x) or full (sqlsvr-x.database.windows.net)."
+  type        = string
+  validation {
+    condition     = !strcontains(var.sql_server_name, ",")
+    error_message = "sql_server_name: one server here; several are examples/many-databases."
+  }
+}
+
+variable "sql_database_name" {
+  description = "The database."
+  type        = string
+  validation {
+    condition     = !strcontains(var.sql_database_name, ",") && var.sql_database_name != "*"
+    error_message = "sql_database_name: one database here; several are examples/many-databases."
+  }
+}
+
+variable "operators" {
+  description = "Object ids that may ask for backups and restores."
+  type        = set(string)
+  default     = []
+}
+
+variable "custodians" {
+  description = "Object ids that may lock and extend the policy: nobody for longer than an hour."
+  type        = set(string)
+  default     = []
+}
+
+variable "alert_emails" {
+  description = "Who gets the alerts."
+  type        = list(string)
+}
+
+variable "settings" {
+  description = "Further app settings of both apps, by the names of docs/settings.md."
+  type        = map(string)
+  default     = {}
+}
