@@ -1,0 +1,114 @@
+variable "subscription_id" {
+  description = "Subscription of the apps, Service Bus and logs."
+  type        = string
+}
+
+variable "vault_subscription_id" {
+  description = "TARGET_SUBSCRIPTION_ID of the old jobs: the subscription of the storage account."
+  type        = string
+}
+
+variable "name" {
+  description = "Short name that all resources bear; some are unique in all of Azure. 2 to 16 lower case letters, digits and hyphens."
+  type        = string
+}
+
+variable "location" {
+  description = "Azure region of everything; that of the SQL server."
+  type        = string
+}
+
+variable "vault_resource_group_name" {
+  description = "Resource group of the old jobs' storage account. Alerts are put there as well."
+  type        = string
+}
+
+variable "storage_account_name" {
+  description = "STORAGE_ACCOUNT_NAME of the old jobs."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9]{3,24}$", var.storage_account_name))
+    error_message = "storage_account_name: 3 to 24 lower case letters and digits."
+  }
+}
+
+variable "storage_container_name" {
+  description = "STORAGE_CONTAINER_NAME of the old jobs."
+  type        = string
+  default     = "sql-backups-immutable"
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9]){2,62}$", var.storage_container_name))
+    error_message = "storage_container_name: 3 to 63 lower case letters, digits and single hyphens."
+  }
+}
+
+variable "retention_days" {
+  description = "The period that the policy has now, in days; look it up first, or the first apply changes it."
+  type        = number
+}
+
+variable "policy_locked" {
+  description = "false at first. `bacvault policy lock` locks the policy; then set this to true as well. There is no way back."
+  type        = bool
+  default     = false
+}
+
+variable "unlocked_until" {
+  description = "Last day (2026-12-31, UTC) on which backups go to an unlocked policy; 31 days ahead at most. null once policy_locked is true."
+  type        = string
+  default     = null
+}
+
+variable "image" {
+  description = "The image: registry (host name), name, and digest (sha256:…) or tag."
+  type        = object({ registry = string, name = string, digest = optional(string), tag = optional(string) })
+}
+
+variable "container_registry_id" {
+  description = "Resource id of the Azure Container Registry that holds the image; both identities may pull from it. null: rights are given elsewhere."
+  type        = string
+  default     = null
+}
+
+variable "sql_server_name" {
+  description = "SQL_SERVER_NAME of the old jobs; several with commas."
+  type        = string
+}
+
+variable "sql_database_name" {
+  description = "SQL_DATABASE_NAME of the backup job. The restore app gets the same: what it may restore, not the target (docs/migration.md)."
+  type        = string
+  validation {
+    condition     = !strcontains(var.sql_database_name, "*") && !endswith(var.sql_database_name, "_RESTORE")
+    error_message = "sql_database_name: the databases that are backed up, by name; not the restore job's target."
+  }
+}
+
+variable "old_alert" {
+  description = "Keeps the old jobs' alert (no PutBlockList for 48 hours) beside the new ones."
+  type        = bool
+  default     = true
+}
+
+variable "operators" {
+  description = "Object ids that may ask for backups and restores."
+  type        = set(string)
+  default     = []
+}
+
+variable "custodians" {
+  description = "Object ids that may lock and extend the policy: nobody for longer than an hour."
+  type        = set(string)
+  default     = []
+}
+
+variable "alert_emails" {
+  description = "Who gets the alerts."
+  type        = list(string)
+}
+
+variable "settings" {
+  description = "Further app settings of both apps, by the names of docs/settings.md."
+  type        = map(string)
+  default     = {}
+}
