@@ -37,6 +37,7 @@ type room struct {
 var rooms = map[string]room{
 	"handler":             {ours: []string{"internal/app", "internal/backup", "internal/promote", "internal/restore", "internal/bus", "internal/config", "internal/watch", "internal/bacvault"}, sdk: []string{logrus}},
 	"cmd/bacvault":        {ours: []string{"internal/app", "internal/bacpac", "internal/config", "internal/bacvault"}, sdk: []string{logrus}},
+	"acceptance":          {ours: []string{"internal/app", "internal/azuresql", "internal/config", "internal/gate", "internal/bacvault"}, sdk: []string{azcore, azblob, armstorage}},
 	"internal/app":        {ours: []string{"internal/azuresql", "internal/backup", "internal/bacpac", "internal/bacvault", "internal/bus", "internal/config", "internal/drill", "internal/gate", "internal/notify", "internal/promote", "internal/probe", "internal/restore", "internal/sqlpackage", "internal/state", "internal/status", "internal/vault", "internal/watch"}, sdk: []string{azidentity, azcore}},
 	"internal/azuresql":   {ours: []string{"internal/bacvault"}, sdk: []string{mssql, armsql, azcore}},
 	"internal/backup":     {ours: []string{"internal/bacvault"}},

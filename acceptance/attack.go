@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+)
+
+// What the store is asked to do to the blob. The questions refer to these words.
+const (
+	whatHead         = "Get Blob Properties"
+	whatBlock        = "Put Block on the existing name"
+	whatPut          = "Put Blob over it"
+	whatPutNew       = "Put Blob over it, If-None-Match: *"
+	whatCommit       = "Put Block List over it"
+	whatCommitNew    = "Put Block List over it, If-None-Match: *"
+	whatDelete       = "Delete Blob"
+	whatMetadata     = "Set Blob Metadata"
+	whatProperties   = "Set Blob Properties"
+	whatSnapshot     = "Snapshot Blob"
+	whatTier         = "Set Blob Tier"
+	whatTags         = "Set Blob Tags"
+	whatLease        = "Lease Blob"
+	whatPolicyOnPut  = "Put Blob of a new name with policy headers"
+	whatPolicyOnBlob = "Set Blob Immutability Policy"
+	whatHoldOnBlob   = "Set Blob Legal Hold"
+	whatNoPolicy     = "GetImmutabilityPolicy of a container without a policy"
+	whatVersions     = "Get Container Properties of a version-level container"
+)
+
+// block is the one block of the blob under attack: its id is good for a commit over it too.
+var block = base64.StdEncoding.EncodeToString([]byte("acceptance-block-00000000"))
+
+const content = "An acceptance run of bacvault tries to overwrite and to delete this blob. Neither may succeed.\n"
+
+// expectation is what bacvault assumes of an answer.
+type expectation struct {
+	words string
+	holds func(status int, code string) bool
+	must  bool // else it is a question, not a promise
+}
+
+func immutable(status int, code string) bool {
+	return status == http.StatusConflict && (code == "BlobImmutableDueToPolicy" || code == "BlobImmutableDueToLegalHold")
+}
+
+func denied(status int, _ string) bool { return status == http.StatusForbidden }
+
+var (
+	refusedByPolicy = expectation{"409 BlobImmutableDueToPolicy", immutable, true}
+	// Microsoft's tables list these as refused, but no promise of ours stands on them.
+	refusedToo    = expectation{"409 BlobImmutableDueToPolicy", immutable, false}
+	refusedAsName = expectation{"409 BlobAlreadyExists or BlobImmutableDueToPolicy", func(s int, c string) bool {
+		return immutable(s, c) || s == http.StatusConflict && c == "BlobAlreadyExists"
+	}, true}
+	refusedOrDenied = expectation{"409 BlobImmutableDueToPolicy, or 403 for want of the right", func(s int, c string) bool { return immutable(s, c) || denied(s, c) }, true}
+	allowed         = expectation{"allowed, or 403 for want of the right", func(s int, c string) bool { return s/100 == 2 || denied(s, c) }, false}
+	eitherWay       = expectation{"201, or 409 BlobImmutableDueToPolicy", func(s int, c string) bool { return s/100 == 2 || immutable(s, c) }, false}
+	refusedSomehow  = expectation{"refused", func(s int, _ string) bool { return s/100 == 4 }, false}
+	noneAnswered    = expectation{"404, or 200 with a policy of no days", func(s int, _ string) bool { return s == http.StatusOK || s == http.StatusNotFound }, false}
+	answered        = expectation{"an answer", func(s int, _ string) bool { return s/100 == 2 }, false}
+)
+
+// layCanary makes the blob under attack as a backup is made: by Put Block and Put Block List.
+func (a *acceptance) layCanary(ctx context.Context) (string, error) {
+	c, err := a.store(a.cfg.VaultURL())
+	if err != nil {
+		return "", err
+	}
+	name := canaries + "acceptance-" + a.stamp + ".txt"
+	b := c.NewBlockBlobClient(name)
+	if _, err := b.StageBlock(ctx, block, body(content), nil); err != nil {
+		return "", err
+	}
+	if _, err := b.CommitBlockList(ctx, []string{block}, &blockblob.CommitBlockListOptions{AccessConditions: createOnly()}); err != nil {
+		return "", err
+	}
+	a.canary = name
+	return name, nil
+}
+
+func body(s string) io.ReadSeekCloser { return streaming.NopCloser(strings.NewReader(s)) }
+
+func createOnly() *blob.AccessConditions {
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}}
+}
+
+// attack does everything to the blob that it must or may withstand, once each, and reads it again at the end.
+func (a *acceptance) attack(ctx context.Context) (string, error) {
+	c, err := a.store(a.cfg.VaultURL())
+	if err != nil {
+		return "", err
+	}
+	b := c.NewBlockBlobClient(a.canary)
+	fresh := c.NewBlockBlobClient(canaries + "acceptance-" + a.stamp + "-policy.txt")
+	soon := time.Now().Add(25 * time.Hour)
+	const other = "overwritten\n"
+	var broken []string
+	for _, t := range []struct {
+		what string
+		want expectation
+		do   func(context.Context) error
+	}{
+		{whatHead, answered, func(ctx context.Context) error { _, err := b.GetProperties(ctx, nil); return err }},
+		{whatPut, refusedByPolicy, func(ctx context.Context) error { _, err := b.Upload(ctx, body(other), nil); return err }},
+		{whatPutNew, refusedAsName, func(ctx context.Context) error {
+			_, err := b.Upload(ctx, body(other), &blockblob.UploadOptions{AccessConditions: createOnly()})
+			return err
+		}},
+		{whatCommit, refusedByPolicy, func(ctx context.Context) error {
+			_, err := b.CommitBlockList(ctx, []string{block}, nil)
+			return err
+		}},
+		{whatCommitNew, refusedAsName, func(ctx context.Context) error {
+			_, err := b.CommitBlockList(ctx, []string{block}, &blockblob.CommitBlockListOptions{AccessConditions: createOnly()})
+			return err
+		}},
+		{whatBlock, eitherWay, func(ctx context.Context) error { _, err := b.StageBlock(ctx, block, body(other), nil); return err }},
+		{whatDelete, refusedOrDenied, func(ctx context.Context) error { _, err := b.Delete(ctx, nil); return err }},
+		{whatMetadata, refusedToo, func(ctx context.Context) error {
+			_, err := b.SetMetadata(ctx, map[string]*string{"acceptance": to.Ptr("changed")}, nil)
+			return err
+		}},
+		{whatProperties, refusedToo, func(ctx context.Context) error {
+			_, err := b.SetHTTPHeaders(ctx, blob.HTTPHeaders{BlobContentType: to.Ptr("text/x-changed")}, nil)
+			return err
+		}},
+		{whatSnapshot, refusedToo, func(ctx context.Context) error { _, err := b.CreateSnapshot(ctx, nil); return err }},
+		{whatTier, allowed, func(ctx context.Context) error { _, err := b.SetTier(ctx, blob.AccessTierCool, nil); return err }},
+		{whatTags, allowed, func(ctx context.Context) error {
+			_, err := b.SetTags(ctx, map[string]string{"acceptance": "changed"}, nil)
+			return err
+		}},
+		{whatPolicyOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetImmutabilityPolicy(ctx, soon, nil); return err }},
+		{whatHoldOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetLegalHold(ctx, true, nil); return err }},
+		{whatPolicyOnPut, refusedSomehow, func(ctx context.Context) error {
+			_, err := fresh.Upload(ctx, body(content), &blockblob.UploadOptions{
+				AccessConditions: createOnly(), ImmutabilityPolicyExpiryTime: &soon, ImmutabilityPolicyMode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked),
+			})
+			return err
+		}},
+		{whatLease, allowed, func(ctx context.Context) error { return leased(ctx, b) }}, // last: a lease would refuse the others
+	} {
+		at := a.try(ctx, t.what, t.want, t.do)
+		if at.Status == 0 {
+			broken = append(broken, t.what+": no answer: "+at.Error)
+		} else if t.want.must && at.Differs {
+			broken = append(broken, fmt.Sprintf("%s: %d %s, not %s", t.what, at.Status, at.Code, t.want.words))
+		}
+	}
+	if err := a.unchanged(ctx, b); err != nil {
+		broken = append(broken, err.Error())
+	}
+	if len(broken) > 0 {
+		return "", errors.New(strings.Join(broken, "; "))
+	}
+	return fmt.Sprintf("%d attempts; the blob's bytes are as they were", len(a.rep.Attempts)), nil
+}
+
+// leased takes a lease and lets it go, so that nothing is in the way of clean-up. The answer that counts is the first one.
+func leased(ctx context.Context, b *blockblob.Client) error {
+	l, err := lease.NewBlobClient(b, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := l.AcquireLease(ctx, 15, nil); err != nil {
+		return err
+	}
+	_, err = l.ReleaseLease(context.WithoutCancel(ctx), nil)
+	return err
+}
+
+func (a *acceptance) unchanged(ctx context.Context, b *blockblob.Client) error {
+	got, err := b.DownloadStream(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("read the blob after the attempts: %w", err)
+	}
+	all, err := io.ReadAll(io.LimitReader(got.Body, 1<<20))
+	if err = errors.Join(err, got.Body.Close()); err != nil {
+		return fmt.Errorf("read the blob after the attempts: %w", err)
+	}
+	if !bytes.Equal(all, []byte(content)) {
+		return fmt.Errorf("the blob's bytes were changed: it now holds %q", all)
+	}
+	return nil
+}
+
+// try makes one request, never twice, and writes down the answer to the letter.
+func (a *acceptance) try(ctx context.Context, what string, want expectation, do func(context.Context) error) Attempt {
+	ctx, cancel := context.WithTimeout(ctx, 2*tryLimit)
+	defer cancel()
+	var resp *http.Response
+	once := policy.WithRetryOptions(policy.WithCaptureResponse(ctx, &resp), policy.RetryOptions{MaxRetries: -1, TryTimeout: tryLimit})
+	err := do(once)
+	at := Attempt{What: what, Expected: want.words}
+	var refused *azcore.ResponseError
+	if errors.As(err, &refused) {
+		at.Code, at.Status = refused.ErrorCode, refused.StatusCode
+		if refused.RawResponse != nil {
+			resp = refused.RawResponse
+		}
+	} else if err != nil {
+		at.Error = err.Error()
+	}
+	if resp != nil && at.Error == "" {
+		at.Status, at.RequestID, at.Headers = resp.StatusCode, resp.Header.Get("x-ms-request-id"), kept(resp.Header)
+	}
+	at.Differs = at.Status == 0 || !want.holds(at.Status, at.Code)
+	a.rep.Attempts = append(a.rep.Attempts, at)
+	fmt.Fprintf(a.words, "    %s: %d %s\n", what, at.Status, at.Code)
+	return at
+}
+
+// kept are the headers that are about the blob or the answer; none of an answer's headers is secret.
+func kept(h http.Header) map[string]string {
+	out := map[string]string{}
+	for name, values := range h {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-ms-") || name == "etag" || name == "last-modified" || name == "content-type" {
+			out[name] = strings.Join(values, ", ")
+		}
+	}
+	return out
+}
