@@ -88,6 +88,11 @@ resource "azurerm_linux_function_app" "app" {
     }
   }
 
+  # A share for the work folder is mounted by key (infra/README.md, Hosting): by hand, so that the key stays out of the state.
+  lifecycle {
+    ignore_changes = [storage_account]
+  }
+
   dynamic "auth_settings_v2" {
     for_each = each.value.sign_in == null ? [] : [each.value.sign_in]
     content {

@@ -18,7 +18,7 @@ locals {
     BACVAULT_NOTIFY_FORMAT = var.notify.format
   }
 
-  # Both apps. The image sets FUNCTIONS_WORKER_RUNTIME, the script root and BACVAULT_WORK_DIR itself.
+  # Both apps. The image sets the script root and BACVAULT_WORK_DIR itself.
   common = merge({
     SQL_SERVER_NAME                = var.sql_server_name
     SQL_DATABASE_NAME              = var.sql_database_name
@@ -36,9 +36,12 @@ locals {
     ServiceBusConnection__credential              = "managedidentity"
     AzureWebJobsStorage__credential               = "managedidentity"
 
+    # The image says so too, but a setting that a tool left there would go before it.
+    FUNCTIONS_WORKER_RUNTIME            = "custom"
     WEBSITES_PORT                       = "8080"
     WEBSITES_ENABLE_APP_SERVICE_STORAGE = "false" # /home stays the image's own: the script root lies there
     WEBSITES_CONTAINER_START_TIME_LIMIT = tostring(var.start_time_limit_seconds)
+    WEBSITES_CONTAINER_STOP_TIME_LIMIT  = "30" # the host itself gives a run about 10 seconds
     # On SIGTERM no new message is taken, and what runs is not cancelled at once.
     FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING = "true"
   }, local.waiver)
@@ -47,16 +50,17 @@ locals {
     MANAGED_IDENTITY_CLIENT_ID                = a.identity.client_id
     AzureWebJobsStorage__clientId             = a.identity.client_id
     ServiceBusConnection__clientId            = a.identity.client_id
+    AzureFunctionsWebHost__hostid             = "func-${var.name}-${app}" # timers' leases and status go by it; 32 characters at most
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "Authorization=AAD;ClientId=${a.identity.client_id}"
   } }
 
-  # Each function runs in one app. On Linux an app setting's name may hold no hyphen, so a function with one can't be switched off
-  # by a setting (https://learn.microsoft.com/azure/azure-functions/disable-function). Such a one is a timer whose schedule stands in
-  # its own app's settings only: the host leaves out a timer whose schedule is not set, and says so once at start.
+  # Each function runs in one app and is disabled in the other. Names are letters, digits and underscores: on Linux an app setting
+  # takes no hyphen, so a function with one in its name could not be disabled
+  # (https://learn.microsoft.com/azure/azure-functions/disable-function).
   disabled = { for app in keys(local.apps) : app => {
     for f, v in local.functions : "AzureWebJobs_${f}_Disabled" => tostring(v.app != app || (try(v.needs, "") == "webhook" && var.notify == null))
-    if !strcontains(f, "-")
   } }
+  # A timer's schedule stands where the timer runs: the other app's host has nothing to fire, even if the switch were lost.
   timers = { for app in keys(local.apps) : app => {
     for f, v in local.functions : v.schedule => local.schedules[v.schedule] if v.app == app && can(v.schedule)
   } }

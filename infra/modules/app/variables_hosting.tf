@@ -1,5 +1,5 @@
 variable "sku" {
-  description = "Dedicated plan: Premium v3 or v4, or Isolated v2. The default has 2 cores and 16 GB for both apps."
+  description = "Dedicated plan: Premium v3 or v4, or Isolated v2. The default has 2 cores and 16 GB for both apps (docs/hosting.md)."
   type        = string
   default     = "P1mv3"
   validation {
@@ -85,9 +85,9 @@ variable "host_account_public_access" {
 }
 
 variable "start_time_limit_seconds" {
-  description = "How long the platform waits for a container to answer before it starts it anew. The platform's own is 230, its maximum 1800."
+  description = "How long the platform waits for a container to answer before it starts it anew; pulling the image counts. The platform's own is 230, its maximum 1800."
   type        = number
-  default     = 600
+  default     = 1800
   validation {
     condition     = var.start_time_limit_seconds >= 230 && var.start_time_limit_seconds <= 1800
     error_message = "start_time_limit_seconds is from 230 to 1800."

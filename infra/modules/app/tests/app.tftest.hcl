@@ -64,16 +64,16 @@ run "each_function_runs_in_one_app" {
     error_message = "restore and drill run in the restore app only"
   }
   assert {
-    condition     = alltrue([for f in ["backup", "watch", "status"] : azurerm_linux_function_app.app["restore"].app_settings["AzureWebJobs_${f}_Disabled"] == "true" && azurerm_linux_function_app.app["backup"].app_settings["AzureWebJobs_${f}_Disabled"] == "false"])
-    error_message = "backup, watch and status run in the backup app only"
+    condition     = alltrue([for f in ["nightly", "backup", "watch", "status"] : azurerm_linux_function_app.app["restore"].app_settings["AzureWebJobs_${f}_Disabled"] == "true" && azurerm_linux_function_app.app["backup"].app_settings["AzureWebJobs_${f}_Disabled"] == "false"])
+    error_message = "nightly, backup, watch and status run in the backup app only"
   }
   assert {
     condition     = azurerm_linux_function_app.app["backup"].app_settings["BACKUP_SCHEDULE"] == "0 0 2 * * *" && !contains(keys(azurerm_linux_function_app.app["restore"].app_settings), "BACKUP_SCHEDULE")
-    error_message = "the nightly timer can be kept out of the restore app only by leaving out its schedule"
+    error_message = "the nightly schedule stands in the backup app only"
   }
   assert {
     condition     = azurerm_linux_function_app.app["restore"].app_settings["BACVAULT_DRILL_SCHEDULE"] == "0 0 6 * * 0" && !contains(keys(azurerm_linux_function_app.app["backup"].app_settings), "BACVAULT_DRILL_SCHEDULE")
-    error_message = "the drill's schedule stands in the restore app"
+    error_message = "the drill's schedule stands in the restore app only"
   }
   assert {
     condition     = alltrue([for a in azurerm_linux_function_app.app : a.app_settings["AzureWebJobs_notify_Disabled"] == "true"])
