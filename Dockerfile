@@ -81,9 +81,10 @@ RUN mkdir -p /var/lib/bacvault /azure-functions-host/Secrets /home/data /home/Lo
 COPY --from=build /out/bacvault /usr/local/bin/bacvault
 WORKDIR /home/site/wwwroot
 # The host looks for functions in direct children of its script root only: functions/* lies beside host.json.
-# Two lines, because with --from every path is one of that stage, from its root.
+# A line of its own, because with --from every path is one of that stage, from its root.
 COPY --from=build /out/handler ./
-COPY host.json functions/ ./
+COPY host.json ./
+COPY functions/ ./
 
 # The base image says another runtime. Console logging is off in a container unless it is asked for. The host leaves a timer
 # out whose schedule is not set. notify needs a webhook and a subscription: whoever has them switches it on. App settings go

@@ -94,7 +94,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 		"a checksum of another form":        {"Dockerfile", "--checksum=sha256:", "--checksum=md5:", "NoPlan"},
 		"an image without digest":           {"Dockerfile", "${BASE_IMAGE}@${BASE_DIGEST:?give-it-as-build-arg,sha256:…,see-docs/releasing.md}", "${BASE_IMAGE}", "NoPlan"},
 		"a file that .dockerignore hides":   {".dockerignore", "local.settings.json", "local.settings.json\nhost.json", "CopyIgnoredFile"},
-		"a file that is not there":          {"Dockerfile", "COPY host.json functions/ ./", "COPY host.jsn functions/ ./", "NotInContext"},
+		"a file that is not there":          {"Dockerfile", "COPY host.json ./", "COPY host.jsn ./", "NotInContext"},
 		"a path that counts on WORKDIR":     {"Dockerfile", "COPY --from=build /out/handler ./", "COPY --from=build /out/handler host.json ./", "RelativeInStage"},
 		"an empty continued line":           {"Dockerfile", "FUNCTIONS_WORKER_RUNTIME=custom \\\n", "FUNCTIONS_WORKER_RUNTIME=custom \\\n\n", "NoEmptyContinuation"},
 		"a shell fault":                     {"Dockerfile", "RUN unzip -q", "RUN cd /opt; unzip -q", "SC2164"},
