@@ -60,11 +60,12 @@ RUN apt-get update && apt-get install -y --no-install-recommends ${ICU_PACKAGE} 
 COPY --from=sqlpackage /opt/sqlpackage /opt/sqlpackage
 
 # An image whose sqlpackage does not start, or is not the release that was meant, must not be born, nor one whose host would go to the
-# internet for its bundle. (ICU in full is asked for only when sqlpackage connects.)
+# internet for its bundle. (ICU in full is asked for only when sqlpackage connects.) It runs as root here, so with a HOME that goes again:
+# what it may leave in /home would be closed to the user of the app.
 
 # SQLPACKAGE_VERSION is what SQLPACKAGE_URL must turn out to be.
 ARG SQLPACKAGE_VERSION=170.5.96
-RUN v=$(/opt/sqlpackage/sqlpackage /Version) && { [ "${v#"${SQLPACKAGE_VERSION}"}" != "$v" ] || { echo "SQLPACKAGE_VERSION is ${SQLPACKAGE_VERSION}, sqlpackage says $v"; exit 1; }; } \
+RUN v=$(HOME=/tmp/root /opt/sqlpackage/sqlpackage /Version) && rm -rf /tmp/root && { [ "${v#"${SQLPACKAGE_VERSION}"}" != "$v" ] || { echo "SQLPACKAGE_VERSION is ${SQLPACKAGE_VERSION}, sqlpackage says $v"; exit 1; }; } \
  && ls -d /FuncExtensionBundles/Microsoft.Azure.Functions.ExtensionBundle/4.*
 
 # The host writes logs and keys below HOME and Secrets. The script root stays root's, and the sticky bit keeps the process from
