@@ -61,6 +61,7 @@ type EventData struct {
 	Objects      []ObjectCheck   `json:"objects,omitempty"`
 	Findings     []string        `json:"findings,omitempty"`
 	Stages       []StageTime     `json:"stages,omitempty"`
+	Omitted      []Omitted       `json:"omitted,omitempty"` // what fit left out
 	Proof        *Proof          `json:"proof,omitempty"`
 	Promotion    *Promotion      `json:"promotion,omitempty"`
 	Finding      *Finding        `json:"finding,omitempty"`
@@ -94,11 +95,14 @@ func (f *Failure) Data() *FailureData {
 }
 
 // NewEvent fills in what every event has. The id derives from request, attempt and type: the repeat of one publish is
-// dropped by the topic's duplicate detection, a new outcome never is.
+// dropped by the topic's duplicate detection, a new outcome never is. An event that could not be published for its size is cut
+// here: lists that grow with the database lose what has no room, and Omitted says so.
 func NewEvent(t EventType, requestID string, attempt int, source, subject string, now time.Time, d EventData) Event {
 	d.RequestID, d.Attempt = requestID, attempt
-	return Event{
+	e := Event{
 		SpecVersion: "1.0", ID: fmt.Sprintf("%s.%d.%s", requestID, attempt, t), Source: source, Type: t, Subject: subject,
 		Time: now.UTC(), DataContentType: "application/json", Data: d,
 	}
+	e.fit()
+	return e
 }

@@ -126,7 +126,9 @@ func ParseBackupRequest(b []byte, d Delivery) (BackupRequest, error) {
 	if r.Slot.IsZero() {
 		return r, malformed("slot", "is the zero time")
 	}
-	return r, nil
+	sent := r
+	sent.Attempt, sent.Deferrals = 0, 0
+	return r, checkSize(sent)
 }
 
 // ParseRestoreRequest reads a request strictly and freezes its id and attempt.
@@ -174,7 +176,20 @@ func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
 	if r.MaxSizeGB < 0 {
 		return r, malformed("maxSizeGb", "%d is negative", r.MaxSizeGB)
 	}
-	return r, nil
+	sent := r
+	sent.Attempt, sent.Deferrals = 0, 0
+	return r, checkSize(sent)
+}
+
+// MaxRequest bounds a request as we write it, in bytes: each later copy and the event of its failure hold all of it.
+const MaxRequest = 16 << 10
+
+// checkSize takes a request as the copies have it, without what they count: one that was taken once is taken each time.
+func checkSize(request any) error {
+	if n := jsonSize(request); n > MaxRequest {
+		return malformed("(document)", "takes %d bytes; at most %d are taken", n, MaxRequest)
+	}
+	return nil
 }
 
 // checkAction: what belongs to a promotion stands in a promotion alone.

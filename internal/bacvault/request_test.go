@@ -79,6 +79,44 @@ func TestMalformedRequestsNameTheField(t *testing.T) {
 	}
 }
 
+// The copies that we send, and the event of a failure, hold the whole request.
+func TestLargeRequestIsRefusedAndOneThatWasTakenStaysTaken(t *testing.T) {
+	request := func(reason string) []byte {
+		return []byte(`{"schema":"bacvault.restore-request.v1","server":"s","database":"d","reason":"` + reason + `"}`)
+	}
+	read := func(b []byte) (bacvault.RestoreRequest, error) { return bacvault.ParseRestoreRequest(b, delivery) }
+	most := 0
+	for n := 2600; n < 4000; n++ { // of a letter that takes six bytes when we write it
+		r, err := read(request(strings.Repeat("<", n)))
+		if err != nil {
+			break
+		}
+		most = n
+		r.Attempt, r.Deferrals = 99, 999_999
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read(b); err != nil {
+			t.Fatalf("%d: a copy of it is refused: %v", n, err)
+		}
+	}
+	if most == 0 || most > bacvault.MaxRequest/6 {
+		t.Errorf("at most %d letters are taken", most)
+	}
+	for _, kind := range []string{"backup", "restore"} {
+		b := []byte(`{"schema":"bacvault.` + kind + `-request.v1","server":"s","database":"d","reason":"` + strings.Repeat("x", 250_000) + `"}`)
+		_, err := read(b)
+		if kind == "backup" {
+			_, err = bacvault.ParseBackupRequest(b, delivery)
+		}
+		var f *bacvault.Failure
+		if !errors.As(err, &f) || f.Class != bacvault.Rejected || len(f.Detail) > 200 {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestBlobNamesReadBack(t *testing.T) {
 	slot := bacvault.SlotAt(delivery.Enqueued)
 	for _, d := range []bacvault.Database{{Server: "sqlsvr-x", Name: "DToSDB"}, {Server: "s", Name: "a]b'c"}, {Server: "s-1", Name: "with/slash _x-y.bacpac"}, {Server: "s", Name: "наука"}} {

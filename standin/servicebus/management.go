@@ -84,12 +84,20 @@ func (c *connection) updateDisposition(q *queue, request amqpMap) answer {
 	return success(nil)
 }
 
+// peekOverhead leaves room for what an answer holds beside each message.
+const peekOverhead = 256
+
 func peekMessages(q *queue, request amqpMap) answer {
 	from, _ := request.get("from-sequence-number").(int64)
 	count, _ := request.get("message-count").(int32)
-	found := []any{}
+	found, size := []any{}, 0
 	for _, m := range q.peek(from, int(count)) {
-		found = append(found, amqpMap{{"message", m.encode(false)}})
+		// An answer is a message too: what does not fit beside the others comes with the next peek.
+		b := m.encode(false)
+		if size += len(b) + peekOverhead; len(found) > 0 && size > maxMessageSize {
+			break
+		}
+		found = append(found, amqpMap{{"message", b}})
 	}
 	if len(found) == 0 {
 		return answer{code: 204}
