@@ -106,29 +106,48 @@ func (a *acceptance) attack(ctx context.Context) (string, error) {
 		return "", err
 	}
 	b := c.NewBlockBlobClient(a.canary)
-	fresh := c.NewBlockBlobClient(canaries + "acceptance-" + a.stamp + "-policy.txt")
+	var broken []string
+	for _, t := range attacks(b, c.NewBlockBlobClient(canaries+"acceptance-"+a.stamp+"-policy.txt")) {
+		at := a.try(ctx, t.what, t.want, t.do)
+		if at.Status == 0 {
+			broken = append(broken, t.what+": no answer: "+at.Error)
+		} else if t.want.must && at.Differs {
+			broken = append(broken, fmt.Sprintf("%s: %d %s, not %s", t.what, at.Status, at.Code, t.want.words))
+		}
+	}
+	if err := unchanged(ctx, b); err != nil {
+		broken = append(broken, err.Error())
+	}
+	if len(broken) > 0 {
+		return "", errors.New(strings.Join(broken, "; "))
+	}
+	return fmt.Sprintf("%d attempts; the blob's bytes are as they were", len(a.rep.Attempts)), nil
+}
+
+// attackOn is one request that the store is asked, and what is assumed of its answer.
+type attackOn struct {
+	what string
+	want expectation
+	do   func(context.Context) error
+}
+
+// attacks are in an order in which none stands in another's way: the block comes after the commits, and the lease, which would
+// refuse the others, comes last. fresh is a name that is not taken.
+func attacks(b, fresh *blockblob.Client) []attackOn {
 	soon := time.Now().Add(25 * time.Hour)
 	const other = "overwritten\n"
-	var broken []string
-	for _, t := range []struct {
-		what string
-		want expectation
-		do   func(context.Context) error
-	}{
+	upload := func(to *blockblob.Client, o *blockblob.UploadOptions) func(context.Context) error {
+		return func(ctx context.Context) error { _, err := to.Upload(ctx, body(other), o); return err }
+	}
+	commit := func(o *blockblob.CommitBlockListOptions) func(context.Context) error {
+		return func(ctx context.Context) error { _, err := b.CommitBlockList(ctx, []string{block}, o); return err }
+	}
+	return []attackOn{
 		{whatHead, answered, func(ctx context.Context) error { _, err := b.GetProperties(ctx, nil); return err }},
-		{whatPut, refusedByPolicy, func(ctx context.Context) error { _, err := b.Upload(ctx, body(other), nil); return err }},
-		{whatPutNew, refusedAsName, func(ctx context.Context) error {
-			_, err := b.Upload(ctx, body(other), &blockblob.UploadOptions{AccessConditions: createOnly()})
-			return err
-		}},
-		{whatCommit, refusedByPolicy, func(ctx context.Context) error {
-			_, err := b.CommitBlockList(ctx, []string{block}, nil)
-			return err
-		}},
-		{whatCommitNew, refusedAsName, func(ctx context.Context) error {
-			_, err := b.CommitBlockList(ctx, []string{block}, &blockblob.CommitBlockListOptions{AccessConditions: createOnly()})
-			return err
-		}},
+		{whatPut, refusedByPolicy, upload(b, nil)},
+		{whatPutNew, refusedAsName, upload(b, &blockblob.UploadOptions{AccessConditions: createOnly()})},
+		{whatCommit, refusedByPolicy, commit(nil)},
+		{whatCommitNew, refusedAsName, commit(&blockblob.CommitBlockListOptions{AccessConditions: createOnly()})},
 		{whatBlock, eitherWay, func(ctx context.Context) error { _, err := b.StageBlock(ctx, block, body(other), nil); return err }},
 		{whatDelete, refusedOrDenied, func(ctx context.Context) error { _, err := b.Delete(ctx, nil); return err }},
 		{whatMetadata, refusedToo, func(ctx context.Context) error {
@@ -147,28 +166,11 @@ func (a *acceptance) attack(ctx context.Context) (string, error) {
 		}},
 		{whatPolicyOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetImmutabilityPolicy(ctx, soon, nil); return err }},
 		{whatHoldOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetLegalHold(ctx, true, nil); return err }},
-		{whatPolicyOnPut, refusedSomehow, func(ctx context.Context) error {
-			_, err := fresh.Upload(ctx, body(content), &blockblob.UploadOptions{
-				AccessConditions: createOnly(), ImmutabilityPolicyExpiryTime: &soon, ImmutabilityPolicyMode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked),
-			})
-			return err
-		}},
-		{whatLease, allowed, func(ctx context.Context) error { return leased(ctx, b) }}, // last: a lease would refuse the others
-	} {
-		at := a.try(ctx, t.what, t.want, t.do)
-		if at.Status == 0 {
-			broken = append(broken, t.what+": no answer: "+at.Error)
-		} else if t.want.must && at.Differs {
-			broken = append(broken, fmt.Sprintf("%s: %d %s, not %s", t.what, at.Status, at.Code, t.want.words))
-		}
+		{whatPolicyOnPut, refusedSomehow, upload(fresh, &blockblob.UploadOptions{
+			AccessConditions: createOnly(), ImmutabilityPolicyExpiryTime: &soon, ImmutabilityPolicyMode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked),
+		})},
+		{whatLease, allowed, func(ctx context.Context) error { return leased(ctx, b) }},
 	}
-	if err := a.unchanged(ctx, b); err != nil {
-		broken = append(broken, err.Error())
-	}
-	if len(broken) > 0 {
-		return "", errors.New(strings.Join(broken, "; "))
-	}
-	return fmt.Sprintf("%d attempts; the blob's bytes are as they were", len(a.rep.Attempts)), nil
 }
 
 // leased takes a lease and lets it go, so that nothing is in the way of clean-up. The answer that counts is the first one.
@@ -184,7 +186,7 @@ func leased(ctx context.Context, b *blockblob.Client) error {
 	return err
 }
 
-func (a *acceptance) unchanged(ctx context.Context, b *blockblob.Client) error {
+func unchanged(ctx context.Context, b *blockblob.Client) error {
 	got, err := b.DownloadStream(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("read the blob after the attempts: %w", err)

@@ -84,7 +84,7 @@ func (a *acceptance) putLongTerm(ctx context.Context, plane *arm.Client, what, v
 	}
 	for {
 		got, err := a.callLongTerm(ctx, plane, http.MethodGet, immutableVersion, p)
-		if err != nil || got.Weekly == p.Weekly && (p.Immutable == "" || got.Immutable == p.Immutable) {
+		if err != nil || got.Weekly == p.Weekly && shows(got.Immutable, p.Immutable) {
 			return got, err
 		}
 		select {
@@ -93,6 +93,11 @@ func (a *acceptance) putLongTerm(ctx context.Context, plane *arm.Client, what, v
 		case <-time.After(10 * time.Second):
 		}
 	}
+}
+
+// shows says whether the immutability that was asked for is there; a policy that names none leaves it to the service.
+func shows(got, asked string) bool {
+	return asked == "" || (got == "Enabled") == (asked == "Enabled")
 }
 
 func (a *acceptance) callLongTerm(ctx context.Context, plane *arm.Client, method, version string, p longTermPolicy) (out longTermPolicy, err error) {

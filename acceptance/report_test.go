@@ -84,6 +84,10 @@ func TestAStepThatCannotBeDoneIsSkipped(t *testing.T) {
 		<-ctx.Done()
 		return "", context.Cause(ctx)
 	}})
+	a.do(t.Context(), step{name: "panics", limit: time.Minute, do: func(context.Context) (string, error) { panic("out of place") }})
+	if last := &a.rep.Steps[len(a.rep.Steps)-1]; strings.HasPrefix(last.Detail, "panic: out of place") {
+		last.Detail = "panic" // and a stack
+	}
 	over, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the limit was reached"))
 	a.do(over, step{name: "five", limit: time.Minute, do: fine})
@@ -93,6 +97,7 @@ func TestAStepThatCannotBeDoneIsSkipped(t *testing.T) {
 	}
 	want := []string{
 		"one FAIL: broken", `two skipped: it needs "one", which did not pass`, "three pass: done", "four FAIL: no end within 1ms",
+		"panics FAIL: panic",
 		"five skipped: not begun: the limit was reached",
 	}
 	if !slices.Equal(got, want) {

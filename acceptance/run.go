@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -116,7 +117,13 @@ func (a *acceptance) do(ctx context.Context, s step) {
 	fmt.Fprintf(a.words, "  %s after %.1f s: %s\n", out.Verdict, out.End.Sub(out.Start).Seconds(), out.Detail)
 }
 
-func (a *acceptance) attempted(ctx context.Context, s step) (string, error) {
+// attempted does a step that can be done. A panic is a failure of the step: what was made must be dropped all the same.
+func (a *acceptance) attempted(ctx context.Context, s step) (detail string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	if err := context.Cause(ctx); err != nil {
 		return "", skipped("not begun: " + err.Error())
 	}
