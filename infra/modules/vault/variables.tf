@@ -114,7 +114,7 @@ variable "access_tier" {
 }
 
 variable "delete_after_days" {
-  description = "Deletes blobs this many days after their creation; null: nothing is ever deleted. More than retention_days, and mind that a policy which was extended keeps them for longer. Manifest and archive can go on different days: the watch may tell of one without the other in between."
+  description = "Deletes blobs this many days after their creation; null: nothing is ever deleted. More than retention_days, and mind that a policy which was extended keeps them for longer. Archive and manifest do not go in one moment: the watch may tell of an archive without a manifest (orphan.blob) until both are gone."
   type        = number
   default     = null
   validation {
