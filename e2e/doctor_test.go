@@ -77,6 +77,7 @@ func TestADoctorNamesJustTheRightThatIsMissing(t *testing.T) {
 		{"SELECT on what depends", roles.Backup, []string{roles.SQLDependencies}, []string{"sql.dependencies?"}, "GRANT SELECT ON sys.sql_expression_dependencies TO [$(BackupIdentity)];"},
 		{"UNMASK", roles.Backup, []string{"masked columns"}, []string{"sql.filtered"}, "GRANT UNMASK TO [$(BackupIdentity)];"},
 		{"receiving", roles.Backup, []string{roles.BusReceive}, []string{"bus.listen"}, ""},
+		{"receiving where the watch looks", roles.Backup, []string{roles.BusReceive + " on queues/restore-requests"}, []string{"bus.listen"}, ""},
 		{"sending", roles.Restore, []string{roles.BusSend}, []string{"bus.send"}, ""},
 		{"reading the container", roles.Backup, []string{roles.ContainerRead}, []string{"vault.gate"}, ""},
 		{"deleting in the state container", roles.Restore, []string{roles.BlobDelete}, []string{"state.write"}, ""},
@@ -85,7 +86,11 @@ func TestADoctorNamesJustTheRightThatIsMissing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := start(t, protected(stack.Options{NoApps: true, Rights: func(t roles.Table) roles.Table {
 				for _, action := range c.actions {
-					t = t.Without(c.client, action)
+					if action, scope, one := strings.Cut(action, " on "); one {
+						t = t.WithoutOn(c.client, action, scope)
+					} else {
+						t = t.Without(c.client, action)
+					}
 				}
 				return t
 			}}))

@@ -134,8 +134,7 @@ var looking = map[string]string{"AzureWebJobs_watch_Disabled": "false", "BACVAUL
 
 // inDoubt are rights that the real service may ask for and the stand-in does not, with the reason to grant them all the same.
 var inDoubt = map[string]string{
-	roles.PolicyRead:      "whether Get Container shows the policy without it is not documented",
-	roles.SQLDependencies: "whether db_datareader covers that view is not documented",
+	roles.PolicyRead: "whether Get Container shows the policy without it is not documented",
 }
 
 // take takes one line of a table away; a name of the default places stands for the stack's own.

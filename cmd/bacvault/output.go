@@ -19,25 +19,18 @@ func terminal(f *os.File) bool {
 // print gives a result once: as JSON for programs, as text for people.
 func (c *cli) print(v any, text func(w io.Writer)) error {
 	if c.format == "json" || c.format == "" && !c.outTTY {
-		b, err := document(v)
-		if err != nil {
-			return fmt.Errorf("encode the result: %w", err)
+		enc := json.NewEncoder(c.stdout)
+		if c.outTTY { // a program needs no indenting, which takes longer than all the rest of it
+			enc.SetIndent("", "  ")
 		}
-		_, err = fmt.Fprintln(c.stdout, string(b))
-		return err
+		if err := enc.Encode(v); err != nil {
+			return fmt.Errorf("print the result: %w", err)
+		}
+		return nil
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
 	text(w)
 	return w.Flush()
-}
-
-// document is a result as JSON. One that makes its own form is not read and indented a second time: of a thousand databases that
-// takes as long as all the rest.
-func document(v any) ([]byte, error) {
-	if own, ok := v.(interface{ JSON() ([]byte, error) }); ok {
-		return own.JSON()
-	}
-	return json.MarshalIndent(v, "", "  ")
 }
 
 // say is for people only.

@@ -33,14 +33,8 @@ func (c *cli) statusCommand() *cobra.Command {
 	}
 }
 
-// statusDocument keeps the model's own JSON, which holds the verdict too.
-type statusDocument struct{ app.StatusModel }
-
-// MarshalJSON is the form of the status page.
-func (d statusDocument) MarshalJSON() ([]byte, error) { return d.JSON() }
-
 func (c *cli) printStatus(m app.StatusModel) error {
-	return c.print(statusDocument{m}, func(w io.Writer) {
+	return c.print(m.Document(), func(w io.Writer) {
 		fmt.Fprintf(w, "%s, vault %s\n\n", m.Verdict(), m.Vault)
 		fmt.Fprintln(w, "DATABASE\tNEWEST\tAGE\tBACKUPS\tSIZE\tORPHANS")
 		for _, d := range m.Databases {

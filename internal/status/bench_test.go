@@ -50,3 +50,41 @@ func TestPageOfAThousandDatabasesAllocatesLittle(t *testing.T) {
 		t.Errorf("a page of %d bytes took %d MiB", size, got>>20)
 	}
 }
+
+// BenchmarkJSON is bacvault status -o json of a thousand databases, from the bytes of the snapshot to those that are printed, and
+// where the time of it goes. The aim is 200 ms for all of it.
+func BenchmarkJSON(b *testing.B) {
+	raw, in := stored(b), good()
+	read := func(b *testing.B) {
+		in.Snapshot = watch.Snapshot{}
+		if err := json.Unmarshal(raw, &in.Snapshot); err != nil {
+			b.Fatal(err)
+		}
+	}
+	read(b)
+	model := status.New(in)
+	for name, do := range map[string]func(*testing.B){
+		"all":   func(b *testing.B) { read(b); print(b, status.New(in)) },
+		"read":  read,
+		"model": func(*testing.B) { status.New(in) },
+		"print": func(b *testing.B) { print(b, model) },
+		"print, indented": func(b *testing.B) {
+			if _, err := json.MarshalIndent(model.Document(), "", "  "); err != nil {
+				b.Fatal(err)
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				do(b)
+			}
+		})
+	}
+}
+
+func print(b *testing.B, m status.Model) {
+	if _, err := m.JSON(); err != nil {
+		b.Fatal(err)
+	}
+}

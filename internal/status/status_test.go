@@ -120,7 +120,7 @@ func TestListsAreListsWhereThereIsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"databases": []`, `"running": []`, `"overdue": []`, `"findings": []`} {
+	for _, want := range []string{`"databases":[]`, `"running":[]`, `"overdue":[]`, `"findings":[]`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s is not in %s", want, b)
 		}
