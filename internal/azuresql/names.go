@@ -21,10 +21,10 @@ func fill(stmt string, wordsAndValues ...string) string {
 
 var objectiveForm = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
-// checkName refuses what is no database of ours before it gets near a statement. 128 characters is sysname's limit.
+// checkName refuses what is no database of ours before it gets near a statement.
 func checkName(db string) error {
-	switch n := len([]rune(db)); {
-	case n == 0 || n > 128 || strings.ContainsFunc(db, func(r rune) bool { return r < ' ' }):
+	switch n := bacvault.NameLength(db); {
+	case n == 0 || n > bacvault.MaxName || strings.ContainsFunc(db, func(r rune) bool { return r < ' ' }):
 		return bacvault.Fail(bacvault.CodeRequestMalformed, "%q is not the name of a database", db)
 	}
 	for _, system := range []string{master, "model", "msdb", "tempdb"} {

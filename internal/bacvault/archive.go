@@ -27,16 +27,12 @@ func (r Rows) Without(tables map[Table]string) Rows {
 const (
 	copyMark  = "_bacvault_copy_"
 	copyStamp = "20060102150405"
-	// MaxName is SQL Server's limit for an identifier (sysname), in characters.
-	MaxName = 128
 )
 
 // CopyName is the consistent copy of a database for a slot. It is fixed by both, so that a redelivered request finds what
 // a killed run left.
 func CopyName(database string, s Slot) string {
-	suffix := copyMark + s.Time().Format(copyStamp)
-	name := []rune(database)
-	return string(name[:min(len(name), MaxName-len(suffix))]) + suffix
+	return FitName(database, copyMark+s.Time().Format(copyStamp))
 }
 
 // ParseCopyName says for which slot a database is a copy of ours; false if it is none. The source's name may have been cut.

@@ -170,8 +170,11 @@ func ParseRestoreRequest(b []byte, d Delivery) (RestoreRequest, error) {
 	if r.TargetDatabase == "" {
 		r.TargetDatabase = r.Name + "_RESTORE"
 	}
-	if len(r.TargetDatabase) > maxName {
-		return r, malformed("targetDatabase", "is longer than %d characters", maxName)
+	if NameLength(r.TargetDatabase) > MaxName {
+		return r, malformed("targetDatabase", "is longer than %d characters", MaxName)
+	}
+	if n := len((Database{Server: r.Server, Name: r.TargetDatabase}).Prefix()) + stateRoom; n > maxBlobName {
+		return r, malformed("targetDatabase", "would make a name of %d letters in the state container, where it is percent-encoded; at most %d are possible", n, maxBlobName)
 	}
 	if r.MaxSizeGB < 0 {
 		return r, malformed("maxSizeGb", "%d is negative", r.MaxSizeGB)
@@ -209,22 +212,29 @@ func (r RestoreRequest) checkAction() error {
 	return nil
 }
 
-// maxName is SQL Server's limit for an identifier (sysname).
-const maxName = 128
-
 func (d Database) check() error {
 	for _, f := range []struct{ field, v string }{{"server", d.Server}, {"database", d.Name}} {
 		switch {
 		case f.v == "":
 			return malformed(f.field, "is missing")
-		case len(f.v) > maxName:
-			return malformed(f.field, "is longer than %d characters", maxName)
+		case NameLength(f.v) > MaxName:
+			return malformed(f.field, "is longer than %d characters", MaxName)
 		case strings.ContainsFunc(f.v, func(r rune) bool { return r < ' ' }):
 			return malformed(f.field, "holds a control character")
 		}
 	}
+	if n := len(ProofName(d.BlobName(Slot{}), time.Time{})); n > maxBlobName {
+		return malformed("database", "would make names of %d letters in the vault, where they are percent-encoded; at most %d are possible", n, maxBlobName)
+	}
 	return nil
 }
+
+const (
+	// maxBlobName is Azure's limit for the name of a blob.
+	maxBlobName = 1024
+	// stateRoom is for what stands around a database's name in the state container, such as leases/restore/.
+	stateRoom = 64
+)
 
 func (e *Envelope) freeze(schema string, d Delivery) error {
 	if e.Schema != schema {

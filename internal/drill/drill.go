@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
@@ -44,12 +43,7 @@ const dropLimit = 2 * time.Minute
 
 // Target is the throw-away name; it is fixed by the request, so that a redelivered one finds what a killed run left.
 func Target(req bacvault.RestoreRequest) string {
-	name := req.Name
-	suffix := "_bacvault_drill_" + req.ID
-	if n := 128 - len(suffix); len(name) > n {
-		name = strings.ToValidUTF8(name[:n], "")
-	}
-	return name + suffix
+	return bacvault.FitName(req.Name, "_bacvault_drill_"+req.ID)
 }
 
 // Run restores, counts, records and drops. A drill that did nothing does not pass. A drill that condemns its backup ends in a

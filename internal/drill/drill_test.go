@@ -251,11 +251,11 @@ func TestFaultsAfterTheRestoreAreToldWithTheirStage(t *testing.T) {
 
 func TestTargetIsOneNameForEachRequestWithinTheServersLimit(t *testing.T) {
 	seen := map[string]bool{}
-	for _, long := range []string{"db", strings.Repeat("x", 128), strings.Repeat("ж", 64)} {
+	for _, long := range []string{"db", strings.Repeat("x", 128), strings.Repeat("ж", 128), strings.Repeat("🗄", 64)} {
 		for _, id := range []string{"r-1", strings.Repeat("y", 72)} {
 			got := drill.Target(bacvault.RestoreRequest{Envelope: bacvault.Envelope{ID: id}, Database: bacvault.Database{Server: "srv", Name: long}})
-			if len(got) > 128 || seen[got] || !strings.HasSuffix(got, "_bacvault_drill_"+id) || strings.ToValidUTF8(got, "?") != got {
-				t.Errorf("%q (%d bytes) for %s", got, len(got), fmt.Sprintf("%.10s… %.10s…", long, id))
+			if bacvault.NameLength(got) > 128 || seen[got] || !strings.HasSuffix(got, "_bacvault_drill_"+id) || strings.ToValidUTF8(got, "?") != got {
+				t.Errorf("%q (%d long) for %s", got, bacvault.NameLength(got), fmt.Sprintf("%.10s… %.10s…", long, id))
 			}
 			seen[got] = true
 		}

@@ -71,9 +71,7 @@ func (r *Record) last() string {
 
 // old is the name that the live database is put aside under, cut to what a name may have.
 func old(live string, at time.Time) string {
-	suffix := "_old_" + at.UTC().Format("20060102150405")
-	name := []rune(live)
-	return string(name[:min(len(name), bacvault.MaxName-len(suffix))]) + suffix
+	return bacvault.FitName(live, "_old_"+at.UTC().Format("20060102150405"))
 }
 
 // load reads the record, and refuses a request that a later one has overtaken.
