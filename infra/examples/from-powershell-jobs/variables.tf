@@ -112,3 +112,9 @@ variable "settings" {
   type        = map(string)
   default     = {}
 }
+
+variable "notify" {
+  description = "Messages in a chat (docs/events.md), or null: webhook_secret_id is the address of the Key Vault secret that holds the webhook, format is slack or teams. Give the backup identity Key Vault Secrets User on that secret, or the app refuses to start."
+  type        = object({ webhook_secret_id = string, format = optional(string, "slack") })
+  default     = null
+}

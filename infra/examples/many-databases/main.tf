@@ -77,6 +77,7 @@ module "bus" {
   resource_group_name        = azurerm_resource_group.app.name
   location                   = var.location
   log_analytics_workspace_id = module.logs.workspace_id
+  notify                     = var.notify != null
 }
 
 # Who may do what: two identities, custom roles, their assignments.
@@ -94,6 +95,7 @@ module "identities" {
   container_registry_id = var.container_registry_id
   operators             = var.operators  # principal ids: may ask for backups and restores
   custodians            = var.custodians # principal ids: may lock and extend the policy
+  notify                = var.notify != null
 }
 
 module "app" {
@@ -116,6 +118,7 @@ module "app" {
   separate_plans                = true # drills of a whole estate must not take disk and memory from the nights
   backup_schedule               = var.backup_schedule
   drill_schedule                = var.drill_schedule
+  notify                        = var.notify
 }
 
 module "alerts" {

@@ -70,6 +70,7 @@ module "bus" {
   resource_group_name        = azurerm_resource_group.app.name
   location                   = var.location
   log_analytics_workspace_id = module.logs.workspace_id
+  notify                     = var.notify != null
 }
 
 # Who may do what: two identities, custom roles, their assignments.
@@ -87,6 +88,7 @@ module "identities" {
   container_registry_id = var.container_registry_id
   operators             = var.operators  # principal ids: may ask for backups and restores
   custodians            = var.custodians # principal ids: may lock and extend the policy
+  notify                = var.notify != null
 }
 
 module "app" {
@@ -104,6 +106,7 @@ module "app" {
   log_analytics_workspace_id    = module.logs.workspace_id
   application_insights_settings = module.logs.application_insights
   settings                      = var.settings
+  notify                        = var.notify
 }
 
 module "alerts" {

@@ -117,6 +117,18 @@ run "then_it_is_locked_and_the_waiver_is_gone" {
   }
 }
 
+run "a_webhook_goes_to_all_who_must_know" {
+  command = apply
+  variables {
+    policy_locked = true
+    notify        = { webhook_secret_id = "https://kv-test.vault.azure.net/secrets/bacvault-webhook" }
+  }
+  assert {
+    condition     = module.bus.entity_ids.subscription_notify != null
+    error_message = "the function notify has no subscription to read"
+  }
+}
+
 run "one_subscription_for_both_is_refused" {
   command = plan
   variables {
