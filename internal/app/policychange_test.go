@@ -118,15 +118,6 @@ func TestPlanRefusesWhatCantBeMended(t *testing.T) {
 	}
 }
 
-// A waiver lets an unlocked policy pass the gate; it must not let a wrong one be locked.
-func TestWaiverLocksNothing(t *testing.T) {
-	c := (&keeper{p: unlocked(7)}).custody()
-	c.require.AllowUnlockedUntil, c.require.AllowUnlockedReason = policyNow.AddDate(0, 0, 9), "trial"
-	if _, err := c.plan(t.Context(), lockWish()); err == nil {
-		t.Error("a policy that is too short was planned to be locked")
-	}
-}
-
 func TestPlanSaysWhatItMeans(t *testing.T) {
 	backups := []stored{
 		{"a.bacpac", policyNow.AddDate(0, 0, -400), 1}, {"b.bacpac", policyNow.AddDate(0, 0, -100), 2}, {"c.bacpac", policyNow.AddDate(0, 0, -1), 4}, {"old.bacpac", policyNow.AddDate(0, 0, -900), 8},
@@ -262,6 +253,25 @@ func both(f, g func(*bacvault.Posture)) func(*bacvault.Posture) {
 			f(p)
 		}
 		g(p)
+	}
+}
+
+// A policy that is locked is not yet one that was extended.
+func TestExtensionThatHadNoEffectIsNotDone(t *testing.T) {
+	for lost, want := range map[bool]string{true: PolicyPlanned, false: PolicyUnknown} {
+		k := &keeper{p: lockedFor(365, 5), idle: true, lost: lost}
+		if lost {
+			k.answer = fmt.Errorf("extend: %w (503)", gate.ErrUnsettled)
+		}
+		ch, err := k.custody().plan(t.Context(), extendWish(730))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch, err = k.custody().apply(t.Context(), ch)
+		var f *bacvault.Failure
+		if ch.Outcome != want || lost != (errors.As(err, &f) && f.Code == bacvault.CodePolicyFailed) {
+			t.Errorf("lost %t: %+v, %v", lost, ch, err)
+		}
 	}
 }
 

@@ -132,12 +132,12 @@ func (c custody) mayLock(ch *PolicyChange, w PolicyWish) *bacvault.Failure {
 	case p.Locked():
 		ch.Outcome, ch.ExtensionsAfter = PolicyAlready, p.ExtensionsLeft
 	}
-	// Whatever the gate would refuse of the locked policy must be put right before. A waiver is for unlocked ones alone.
+	// Whatever the gate would refuse of the locked policy must be put right before.
 	locked := p
 	if p.State == gate.StateUnlocked {
 		locked.State = gate.StateLocked
 	}
-	switch _, f := gate.Judge(locked, gate.Requirement{MinDays: c.require.MinDays}, ch.At); {
+	switch _, f := gate.Judge(locked, c.require, ch.At); {
 	case f != nil && ch.Outcome == PolicyAlready:
 		ch.Notes = append(ch.Notes, "The gate refuses this vault all the same: "+f.Detail+". Extend it: bacvault policy extend.")
 	case f != nil:
