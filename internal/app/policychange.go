@@ -174,7 +174,7 @@ func (ch *PolicyChange) say() {
 	}
 	ch.Forever = []string{
 		"Nobody can take this back, the subscription's owner included: a locked policy can't be unlocked, shortened or removed.",
-		fmt.Sprintf("Only its period can still grow, %d more times in its life.", ch.ExtensionsAfter),
+		fmt.Sprintf("Only its period can still grow: extensions that are left after this in its life: %d of %d.", ch.ExtensionsAfter, gate.MaxExtensions),
 		"Container and storage account can't be deleted while protected blobs lie there.",
 		fmt.Sprintf("Every blob in the container, each yet to come and each written by mistake, is kept and paid for until %d days after its creation.", ch.Days),
 	}
@@ -193,7 +193,7 @@ func (ch *PolicyChange) say() {
 	}
 	ch.Notes = append(ch.Notes, fmt.Sprintf("A period counts from each blob's creation, so backups that lie there are kept %d days longer too.", ch.Days-ch.Before.PeriodDays))
 	if n := ch.Backups.Again; n > 0 {
-		ch.Notes = append(ch.Notes, fmt.Sprintf("%d backups that may be deleted now are protected again.", n))
+		ch.Notes = append(ch.Notes, fmt.Sprintf("Backups that may be deleted now and are protected again: %d.", n))
 	}
 }
 
