@@ -142,7 +142,11 @@ func printPolicyChange(w io.Writer, ch app.PolicyChange) {
 	fmt.Fprintf(w, "append writes:\t%s\n", appended(ch))
 	fmt.Fprintf(w, "legal hold:\t%s\n", yes(p.LegalHold))
 	fmt.Fprintf(w, "extensions:\t%d are left after this\n", ch.ExtensionsAfter)
-	fmt.Fprintf(w, "backups there:\t%d, %s; %d no longer protected\n", b.Count, mib(b.Bytes), b.Ended)
+	unsure := ""
+	if len(ch.Unread) > 0 {
+		unsure = "not all could be read; "
+	}
+	fmt.Fprintf(w, "backups there:\t%s%d, %s; %d no longer protected\n", unsure, b.Count, mib(b.Bytes), b.Ended)
 	ends(w, "first to end", b.First)
 	ends(w, "last to end", b.Last)
 	listed(w, "for ever", ch.Forever)

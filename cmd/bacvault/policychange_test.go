@@ -162,7 +162,7 @@ func TestEndOfAPolicyChangeIsItsExitCode(t *testing.T) {
 	}
 	f := keeper("lock")
 	f.custody.plan.Unread = []string{"the backups: 403"}
-	if got := enter(t, f, onTerminal, "policy", "lock", "--plan"); got.code != exitPartial || !strings.Contains(got.out, "the backups: 403") {
+	if got := enter(t, f, onTerminal, "policy", "lock", "--plan"); got.code != exitPartial || lacks(got.out, "the backups: 403", "not all could be read; 3") != nil {
 		t.Errorf("a plan that lacks something: %+v", got)
 	}
 }
