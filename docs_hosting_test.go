@@ -70,6 +70,10 @@ func TestTimeLimitsAreThoseOfTheHost(t *testing.T) {
 	}
 	same(t, "time limits", listed, real)
 
+	const renewed = "extensions.serviceBus.maxAutoLockRenewalDuration"
+	if is := def["AzureFunctionsJobHost__"+strings.ReplaceAll(renewed, ".", "__")]; is != host[renewed] {
+		t.Errorf("config takes the lock to be renewed for %s, host.json says %s", is, host[renewed])
+	}
 	var days, h, m, s int
 	if _, err := fmt.Sscanf(host["extensions.serviceBus.maxAutoLockRenewalDuration"], "%d.%d:%d:%d", &days, &h, &m, &s); err != nil {
 		t.Fatal(err)

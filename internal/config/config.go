@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,6 +48,7 @@ type Config struct {
 	CopyObjective     string
 	CopyTimeout       time.Duration
 	RunTimeout        time.Duration
+	lockRenewal       time.Duration
 	StallTimeout      time.Duration
 	DrillSchedule     string
 	NegativeLimit     time.Duration
@@ -156,6 +159,10 @@ func (c *Config) derive() (faults []error) {
 	if c.BusNamespace == "" && c.BusEmulator == "" {
 		bad("ServiceBusConnection__fullyQualifiedNamespace is not set")
 	}
+	if c.lockRenewal > 0 && c.RunTimeout+lockSpare > c.lockRenewal {
+		bad("BACVAULT_RUN_TIMEOUT is %s, and the host renews the message's lock for %s alone: a run that is longer is begun again beside itself. Set it to %s at most, or %s higher",
+			c.RunTimeout, c.lockRenewal, c.lockRenewal-lockSpare, lockRenewalName)
+	}
 	if (c.ARMEndpoint == "") != (c.ARMAudience == "") {
 		bad("BACVAULT_ARM_ENDPOINT and BACVAULT_ARM_AUDIENCE go together")
 	}
@@ -163,6 +170,27 @@ func (c *Config) derive() (faults []error) {
 		bad("BACVAULT_ALLOW_UNLOCKED_UNTIL needs BACVAULT_ALLOW_UNLOCKED_REASON")
 	}
 	return faults
+}
+
+// lockRenewalName is how an app setting overrides maxAutoLockRenewalDuration of host.json.
+const lockRenewalName = "AzureFunctionsJobHost__extensions__serviceBus__maxAutoLockRenewalDuration"
+
+// lockSpare is for what comes after a run's limit with the lock still held: clean-up, event, settlement.
+const lockSpare = 30 * time.Minute
+
+// timeSpan is the form of .NET in which the host reads durations.
+var timeSpan = regexp.MustCompile(`^(?:(\d{1,4})\.)?([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)$`)
+
+func (c *Config) setLockRenewal(v string) error {
+	m := timeSpan.FindStringSubmatch(v)
+	if m == nil {
+		return faultf("%q is not days.hours:minutes:seconds such as 1.12:00:00", v)
+	}
+	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		n, _ := strconv.Atoi("0" + m[i+1]) // digits, or nothing where there are no days
+		c.lockRenewal += time.Duration(n) * unit
+	}
+	return nil
 }
 
 // VaultURL is the vault container's address.

@@ -81,6 +81,34 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// A run that outlasts its message's lock is begun again beside itself.
+func TestRunEndsBeforeItsLock(t *testing.T) {
+	const renewal = "AzureFunctionsJobHost__extensions__serviceBus__maxAutoLockRenewalDuration"
+	for _, c := range []struct {
+		run, renewal string
+		fault        string
+	}{
+		{"35h30m", "", ""},
+		{"35h31m", "", "BACVAULT_RUN_TIMEOUT"},
+		{"47h", "2.00:00:00", ""},
+		{"48h", "2.00:00:00", renewal},
+		{"20h", "20:00:00", "BACVAULT_RUN_TIMEOUT"},
+		{"20h", "20:30:00", ""},
+		{"20h", "36:00:00", "1.12:00:00"}, // .NET takes no more than 23 hours so
+		{"20h", "36h", "1.12:00:00"},
+		{"20h", "-1.00:00:00", "1.12:00:00"},
+	} {
+		set := []string{"BACVAULT_RUN_TIMEOUT=" + c.run}
+		if c.renewal != "" {
+			set = append(set, renewal+"="+c.renewal)
+		}
+		_, err := config.Load(env(set...))
+		if (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%v: %v", set, err)
+		}
+	}
+}
+
 func TestSeveralServers(t *testing.T) {
 	c, err := config.Load(env("SQL_SERVER_NAME=a.database.windows.net, b, c", "SQL_DATABASE_NAME=shared, a/only, c/x/y", "BACVAULT_SQL_ENDPOINT=b=10.0.0.4:1433"))
 	if err != nil {

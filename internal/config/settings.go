@@ -120,7 +120,7 @@ func Settings() []Setting {
 			set: text(func(c *Config) *string { return &c.CopyObjective })},
 		{Name: "BACVAULT_COPY_TIMEOUT", Default: "2h", Doc: "How long a copy may take to come online.",
 			set: duration(func(c *Config) *time.Duration { return &c.CopyTimeout })},
-		{Name: "BACVAULT_RUN_TIMEOUT", Default: "20h", Doc: "How long one run may take in all.",
+		{Name: "BACVAULT_RUN_TIMEOUT", Default: "20h", Doc: "How long one run may take in all; at least half an hour less than the host renews the message's lock.",
 			set: duration(func(c *Config) *time.Duration { return &c.RunTimeout })},
 		{Name: "BACVAULT_STALL_TIMEOUT", Default: "30m", Doc: "sqlpackage is ended after this long without output, growth or CPU.",
 			set: duration(func(c *Config) *time.Duration { return &c.StallTimeout })},
@@ -188,6 +188,8 @@ func Settings() []Setting {
 			set: func(_ *Config, v string) error { return checkHostStorage(v) }},
 		{Name: "AzureWebJobsStorage__accountName", Doc: "The app's own storage account.",
 			set: text(func(c *Config) *string { return &c.appAccount })},
+		{Name: lockRenewalName, Default: "1.12:00:00", Doc: "The host's own setting, where it overrides host.json: how long it renews the lock of a message that is worked on. Days.hours:minutes:seconds.",
+			set: func(c *Config, v string) error { return c.setLockRenewal(v) }},
 		{Name: "FUNCTIONS_CUSTOMHANDLER_PORT", Doc: "Set by the Functions host.",
 			set: number(1, 65535, func(c *Config) *int { return &c.Port })},
 	}
