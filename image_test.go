@@ -15,7 +15,7 @@ import (
 )
 
 // clone is a repository of its own with what tools/image and tools/check-image read, a sound image of its commit, and a docker
-// that is the stand-in of image_docker_test.go. Nothing here says how the real docker behaves.
+// that is the stand-in of testdata/docker. Nothing here says how the real docker behaves.
 type clone struct {
 	t        *testing.T
 	dir      string
@@ -43,11 +43,10 @@ func newClone(t *testing.T) *clone {
 	c.git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "one")
 	c.revision = c.git("rev-parse", "HEAD")
 
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.write(0o755, "bin/docker", "#!/bin/sh\nBACVAULT_TEST_DOCKER='"+c.dir+"' exec '"+self+"' \"$@\"\n")
+	self, err := standinDocker()
+	c.must(err)
+	c.write(0o755, "bin/docker.standin", string(self))
+	c.write(0o755, "bin/docker", "#!/bin/sh\nBACVAULT_TEST_DOCKER='"+c.dir+"' exec '"+c.path("bin/docker.standin")+"' \"$@\"\n")
 	// In the place of go: what it builds says its version.
 	c.write(0o755, "bin/go", "#!/bin/sh\nmkdir -p .build && printf '#!/bin/sh\\necho v1.2.3\\n' >.build/bacvault && chmod 755 .build/bacvault\n")
 	c.sound()
