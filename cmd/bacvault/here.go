@@ -81,7 +81,7 @@ func (l *local) config(c *cli, database bacvault.Database) (app.HereConfig, erro
 	if err != nil {
 		return none, fmt.Errorf("--work-dir: %w", err)
 	}
-	out := app.HereConfig{Container: l.from, TargetName: name, TargetAddress: address, SQLPackage: program(l.sqlpackage), WorkDir: dir, Environ: c.environ}
+	out := app.HereConfig{Container: l.from, TargetName: name, TargetAddress: address, SQLSuffix: l.cloud(), SQLPackage: program(l.sqlpackage), WorkDir: dir, Environ: c.environ}
 	if l.auth == authManaged || l.auth == "" && l.identity != "" && c.setting("IDENTITY_ENDPOINT", "") != "" {
 		out.ClientID = l.identity
 	}
@@ -116,6 +116,15 @@ func (l *local) address() (name, address string, err error) {
 		host += "." + l.suffix
 	}
 	return name, net.JoinHostPort(host, port), nil
+}
+
+// cloud is the domain that tells the target's cloud: that of a full name, or else what is set.
+func (l *local) cloud() string {
+	if _, domain, _ := strings.Cut(strings.ToLower(l.targetServer), "."); strings.Contains("."+domain, ".database.") {
+		domain, _, _ = strings.Cut(domain, ":")
+		return domain
+	}
+	return l.suffix
 }
 
 // restoreHere restores in this process.

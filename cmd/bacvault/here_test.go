@@ -73,6 +73,20 @@ func TestTargetServerIsTakenInEveryForm(t *testing.T) {
 	}
 }
 
+// The target's full name tells its cloud, and with it whose tokens it takes; a short one does not.
+func TestRestoreHereKnowsTheTargetsCloud(t *testing.T) {
+	for said, want := range map[string]string{
+		"new.database.usgovcloudapi.net": "database.usgovcloudapi.net", "new.database.chinacloudapi.cn:1433": "database.chinacloudapi.cn",
+		"new": "database.set.example", "127.0.0.1:5000": "database.set.example",
+	} {
+		h := &fakeHere{}
+		got := locally(t, h, nil, "--from", "https://st/v", "--database", "srv/db", "--target-server", said, "--sql-dns-suffix", "database.set.example")
+		if got.code != exitOK || h.cfg.SQLSuffix != want {
+			t.Errorf("%s is in %s, want %s: %+v", said, h.cfg.SQLSuffix, want, got)
+		}
+	}
+}
+
 func TestRestoreHereRefusesWhatItCanNotMean(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--from", "https://st/v", "--database", "srv/db"}, {"--database", "srv/db", "--target-server", "new"},

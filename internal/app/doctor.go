@@ -145,7 +145,7 @@ func (a *App) Doctor(ctx context.Context, as string) (Diagnosis, error) {
 		return Diagnosis{}, err
 	}
 	for name, s := range a.servers {
-		if x.servers[name], err = azuresql.New(azuresql.Config{Address: s.address, Token: sqlToken(x.cred), Attempts: 1, ConnectTimeout: checkLimit / 2, Trace: a.opts.Trace}); err != nil {
+		if x.servers[name], err = azuresql.New(azuresql.Config{Address: s.address, Token: sqlToken(x.cred, a.cfg.SQLSuffix), Attempts: 1, ConnectTimeout: checkLimit / 2, Trace: a.opts.Trace}); err != nil {
 			return Diagnosis{}, fmt.Errorf("server %s: %w", name, err)
 		}
 		defer func() { _ = x.servers[name].Close() }() // says only that a connection was broken already

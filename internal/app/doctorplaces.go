@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/bacvault/bacvault/internal/bacvault"
+	"github.com/bacvault/bacvault/internal/config"
 	"github.com/bacvault/bacvault/internal/gate"
 	"github.com/bacvault/bacvault/internal/sqlpackage"
 	"github.com/bacvault/bacvault/internal/watch"
@@ -139,14 +141,14 @@ func (x *examined) tokens() (out []job) {
 	}{
 		{CheckStorageToken, "https://storage.azure.com/", true},
 		{CheckPlaneToken, cmp.Or(x.cfg.ARMAudience, "https://management.azure.com/"), !x.cfg.NoManagementPlane},
-		{CheckSQLToken, sqlScope[:len(sqlScope)-len(".default")], true},
+		{CheckSQLToken, config.SQLAudience(x.cfg.SQLSuffix), true},
 		{CheckBusToken, "https://servicebus.azure.net/", x.cfg.BusEmulator == ""},
 	} {
 		if !t.needed {
 			continue
 		}
 		out = append(out, job{t.check, t.audience, func(ctx context.Context) finding {
-			token, err := x.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.audience + ".default"}})
+			token, err := x.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{strings.TrimSuffix(t.audience, "/") + "/.default"}})
 			if err != nil {
 				return failed(err, "Check MANAGED_IDENTITY_CLIENT_ID and that the app has this identity; at a desk, sign in with az login.")
 			}

@@ -23,6 +23,8 @@ type HereConfig struct {
 	Container string
 	// TargetName is the target server's short name, for people, and TargetAddress the host:port that it is reached at.
 	TargetName, TargetAddress string
+	// SQLSuffix is what follows a server's short name in the cloud; empty is the public cloud's.
+	SQLSuffix string
 	// ClientID is the managed identity to be; empty is whoever this machine is signed in as. sqlpackage signs in the same way.
 	ClientID string
 
@@ -50,7 +52,7 @@ func NewHere(c HereConfig) (*Here, error) {
 	if h.app.vault, err = vault.New(vault.Config{ContainerURL: c.Container, Credential: cred}); err != nil {
 		return nil, err
 	}
-	sql, err := azuresql.New(azuresql.Config{Address: c.TargetAddress, Token: sqlToken(cred)})
+	sql, err := azuresql.New(azuresql.Config{Address: c.TargetAddress, Token: sqlToken(cred, c.SQLSuffix)})
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", c.TargetName, err)
 	}
@@ -70,9 +72,12 @@ func hereLogin(clientID string) (azcore.TokenCredential, sqlpackage.Login, error
 	return cred, sqlpackage.LoginManagedIdentity, err
 }
 
-func sqlToken(cred azcore.TokenCredential) func(context.Context) (string, error) {
+// sqlToken asks for tokens of the cloud's SQL. The server also names an audience when one logs in; it is not believed, for a server
+// that lies would get a token for another service.
+func sqlToken(cred azcore.TokenCredential, suffix string) func(context.Context) (string, error) {
+	scope := config.SQLAudience(suffix) + ".default"
 	return func(ctx context.Context) (string, error) {
-		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
+		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
 		return t.Token, err
 	}
 }

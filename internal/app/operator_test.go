@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/bacvault/bacvault/internal/config"
 )
 
 func TestHandlerIsItsManagedIdentityAlone(t *testing.T) {
@@ -59,6 +62,32 @@ func TestOperatorTriesTheManagedIdentityFirst(t *testing.T) {
 	got, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://database.windows.net/.default"}})
 	if err != nil || got.Token != "t" || asked != "client-of-test" {
 		t.Errorf("asked for %q: %v", asked, err)
+	}
+}
+
+// scopes is a credential that notes what it is asked for.
+type scopes []string
+
+func (s *scopes) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	*s = append(*s, o.Scopes...)
+	return azcore.AccessToken{}, errors.New("no token here")
+}
+
+// Each way to a server asks for a token of the cloud that the servers are in.
+func TestSQLTokensAreThoseOfTheCloud(t *testing.T) {
+	c, err := config.Load(append(settings, "BACVAULT_SQL_DNS_SUFFIX=database.usgovcloudapi.net", "BACVAULT_SQL_ENDPOINT=127.0.0.1:1", "BACVAULT_RESTORE_SERVER_NAME=other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked scopes
+	if _, err := sqlToken(&asked, c.SQLSuffix)(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if want := "https://database.usgovcloudapi.net/.default"; len(asked) != 1 || asked[0] != want {
+		t.Errorf("asked for %v, want %s", asked, want)
+	}
+	if c.Servers["srv"] != "127.0.0.1:1" || c.RestoreAddress != "other.database.usgovcloudapi.net:1433" {
+		t.Errorf("%v, %s", c.Servers, c.RestoreAddress)
 	}
 }
 

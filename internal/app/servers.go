@@ -6,15 +6,11 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/backup"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/config"
 )
-
-// sqlScope is the audience of Azure SQL's tokens.
-const sqlScope = "https://database.windows.net/.default"
 
 // copier makes and drops databases: over T-SQL, or by the management plane.
 type copier interface {
@@ -36,10 +32,7 @@ type server struct {
 }
 
 func newServers(c config.Config, cred azcore.TokenCredential, trace azuresql.Trace) (map[string]*server, error) {
-	token := func(ctx context.Context) (string, error) {
-		t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{sqlScope}})
-		return t.Token, err
-	}
+	token := sqlToken(cred, c.SQLSuffix)
 	out := map[string]*server{}
 	for name, address := range c.Servers {
 		s, err := azuresql.New(azuresql.Config{Address: address, Token: token, Trace: trace})

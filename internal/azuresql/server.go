@@ -20,7 +20,7 @@ const master = "master"
 type Config struct {
 	// Address is host or host:port; the port is 1433 by default.
 	Address string
-	// Token gives a token for the audience https://database.windows.net/. It is asked once for each new connection.
+	// Token gives a token for the audience of the cloud that the server is in. It is asked once for each new connection.
 	Token func(context.Context) (string, error)
 	// ConnectTimeout bounds name lookup, connection, TLS, token and login together; 30 s.
 	ConnectTimeout time.Duration

@@ -34,6 +34,19 @@ func (s Servers) Find(name string) (string, bool) {
 	return "", false
 }
 
+// publicSQL is the domain of the public cloud's servers.
+const publicSQL = "database.windows.net"
+
+// SQLAudience is the audience of a cloud's SQL tokens, which is called as its servers are: https://database.windows.net/ and its like
+// (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/services-id-authentication-support). What stands before
+// "database", as for a private link, is no part of it; a name of one's own says nothing of the cloud and means the public one.
+func SQLAudience(suffix string) string {
+	if at := strings.Index("."+strings.ToLower(suffix), ".database."); at >= 0 {
+		return "https://" + strings.ToLower(suffix[at:]) + "/"
+	}
+	return "https://" + publicSQL + "/"
+}
+
 // setServers takes SQL_SERVER_NAME: one short or full name, or several with commas.
 func (c *Config) setServers(v string) error {
 	c.Servers = Servers{}

@@ -161,7 +161,7 @@ func Settings() []Setting {
 			set: text(func(c *Config) *string { return &c.SQLPackage })},
 		{Name: "BACVAULT_WORK_DIR", Default: "/tmp/bacvault", Doc: "Folder for archives and sqlpackage's temporary files; emptied after each run.",
 			set: text(func(c *Config) *string { return &c.WorkDir })},
-		{Name: "BACVAULT_SQL_DNS_SUFFIX", Default: "database.windows.net", Doc: "What follows a short server name.",
+		{Name: "BACVAULT_SQL_DNS_SUFFIX", Default: publicSQL, Doc: "What follows a short server name, by cloud. The audience of SQL tokens follows from it.",
 			set: text(func(c *Config) *string { return &c.SQLSuffix })},
 		{Name: "BACVAULT_SQL_ENDPOINT", Doc: "host:port that the server is reached at, when that is not its own name; `server=host:port` with commas for several, the restore server among them.",
 			set: text(func(c *Config) *string { return &c.sqlEndpoints })},
