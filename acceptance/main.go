@@ -75,9 +75,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitPassed
 }
 
-func parse(args []string, stderr io.Writer) (o options, err error) {
+func flags(o *options) *flag.FlagSet {
 	f := flag.NewFlagSet("acceptance", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	f.BoolVar(&o.yes, "yes-create-and-drop", false, "create and drop databases and blobs in your subscription; without it the plan is printed and nothing else")
 	f.StringVar(&o.database, "database", "", "the small database to copy; it is read and copied, never changed")
 	f.StringVar(&o.server, "server", "", "its logical server, where SQL_SERVER_NAME names several")
@@ -87,6 +86,12 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.longTerm, "ltr", false, "also put an immutable long-term retention policy on this run's own copy, and an ordinary one over it")
 	f.StringVar(&o.versioned, "version-container", "", "a container of the same account with version-level immutability; it is only looked at")
 	f.DurationVar(&o.limit, "limit", 4*time.Hour, "how long all of it may take; clean-up comes on top")
+	return f
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	f := flags(&o)
+	f.SetOutput(stderr)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +170,23 @@ func TestSettingsOfARun(t *testing.T) {
 		if strings.HasPrefix(kv, "BACVAULT_ACCESS_TIER=") || strings.HasPrefix(kv, "BACVAULT_NOTIFY_URL=") {
 			t.Errorf("%s was kept", kv)
 		}
+	}
+}
+
+// The page names each flag, and none that is not there.
+func TestFlagsAreOnThePage(t *testing.T) {
+	page, err := os.ReadFile("../docs/acceptance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, real []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, m[1])
+	}
+	flags(&options{}).VisitAll(func(f *flag.Flag) { real = append(real, f.Name) })
+	slices.Sort(documented)
+	if !slices.Equal(documented, real) || len(real) < 5 {
+		t.Errorf("on the page: %v; flags: %v", documented, real)
 	}
 }
 
