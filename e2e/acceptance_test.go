@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,17 @@ func startAcceptance(t *testing.T, o stack.Options) *azure {
 
 func (a *azure) accept(client string, more map[string]string, args ...string) (rep acceptance, stdout, words string, code int) {
 	a.t.Helper()
+	cmd := a.acceptCommand(client, more, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		a.t.Fatal(err)
+	}
+	return a.acceptReport(), out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func (a *azure) acceptCommand(client string, more map[string]string, args ...string) *exec.Cmd {
+	a.t.Helper()
 	program, err := acceptanceProgram()
 	if err != nil {
 		a.t.Fatal(err)
@@ -74,28 +86,26 @@ func (a *azure) accept(client string, more map[string]string, args ...string) (r
 		delete(env, k)
 	}
 	env["BACVAULT_SQL_RESOURCE_GROUP"] = stack.ResourceGroup
-	for k, v := range more {
-		env[k] = v
-	}
-	dir := filepath.Join(a.dir, "report")
-	cmd := exec.CommandContext(a.t.Context(), program, append([]string{"--report", dir}, args...)...)
+	maps.Copy(env, more)
+	cmd := exec.CommandContext(a.t.Context(), program, append([]string{"--report", filepath.Join(a.dir, "report")}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir}
 	for k, v := range env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
-		a.t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "acceptance.json"))
+	return cmd
+}
+
+// acceptReport reads the report; it is empty where there is none.
+func (a *azure) acceptReport() (rep acceptance) {
+	a.t.Helper()
+	b, err := os.ReadFile(filepath.Join(a.dir, "report", "acceptance.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &rep)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		a.t.Fatal(err)
 	}
-	return rep, out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	return rep
 }
 
 func (r acceptance) verdict(step string) string {
@@ -244,6 +254,38 @@ func TestAnAcceptanceRunRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("is locked", all...)
+}
+
+// A run that is interrupted drops what it has made, and has not passed.
+func TestAnInterruptedAcceptanceRunDropsWhatItMade(t *testing.T) {
+	a := startAcceptance(t, stack.Options{})
+	cmd := a.acceptCommand(roles.Admin, nil, "--yes-create-and-drop", "--database", "DB")
+	words := &lines{}
+	cmd.Stderr = words
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.until("the copy to be made", func() bool { return strings.Contains(words.String(), "\nrights\n") && len(a.SQL.Databases()) == 2 })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("exit %d (%v)\n%s", code, err, words)
+	}
+	rep := a.acceptReport()
+	if rep.Passed || rep.verdict("clean up") != "pass" || rep.verdict("backup") != "skipped" || len(a.SQL.Databases()) != 1 {
+		t.Errorf("passed %t, clean up %s, backup %s, databases %v", rep.Passed, rep.verdict("clean up"), rep.verdict("backup"), a.SQL.Databases())
+	}
+	notRun := 0
+	for _, s := range rep.Statements {
+		if s.Outcome == "NOT RUN" {
+			notRun++
+		}
+	}
+	if notRun == 0 {
+		t.Error("every statement is said to have run")
+	}
 }
 
 // secretless fails where a token got out.
