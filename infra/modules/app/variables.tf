@@ -55,7 +55,7 @@ variable "restore_identity" {
   description = "User-assigned identity of the restore app. Another one: whoever holds both can read every backup and write the live server."
   type        = object({ id = string, client_id = string, principal_id = optional(string), name = optional(string) })
   validation {
-    condition     = var.restore_identity.id != var.backup_identity.id
+    condition     = var.restore_identity.id != var.backup_identity.id || var.restore_identity.name != var.backup_identity.name
     error_message = "restore_identity is the backup app's identity: give each app its own."
   }
 }

@@ -63,16 +63,6 @@ mock_provider "azurerm" {
   }
 }
 
-# The mocks give every resource of a kind one id: the two identities have to differ.
-override_resource {
-  target = module.identities.azurerm_user_assigned_identity.app["restore"]
-  values = {
-    id           = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-bacvault-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore"
-    client_id    = "00000000-0000-4000-8000-0000000000c2"
-    principal_id = "00000000-0000-4000-8000-0000000000d2"
-  }
-}
-
 variables {
   subscription_id       = "00000000-0000-4000-8000-000000000001"
   vault_subscription_id = "00000000-0000-4000-8000-000000000002"
