@@ -78,6 +78,7 @@ func codes() map[bacvault.Code]int {
 		bacvault.CodeVaultDenied:   exitRefused,
 		bacvault.CodeVaultConflict: exitRefused,
 		bacvault.CodeVaultOrphan:   exitNotFound,
+		bacvault.CodeVaultPhantom:  exitVerify,
 		bacvault.CodeVaultMissing:  exitNotFound,
 		bacvault.CodeVaultWrite:    exitUnreachable,
 		bacvault.CodeVaultRead:     exitUnreachable,

@@ -11,7 +11,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 )
 
-// admit refuses a database that is not ours to protect, and ends the run where the slot's manifest is already there.
+// admit refuses a database that is not ours to protect, and ends the run where the slot is already backed up.
 func (r *run) admit(ctx context.Context) (done bool, err error) {
 	err = r.stages.Do(ctx, bacvault.StageAdmit, func(ctx context.Context) error {
 		if !r.Protects(r.req.Server, r.req.Name) {
@@ -38,14 +38,6 @@ func (r *run) cleanAfter(ctx context.Context) error {
 		wrap("drop the copy "+name, r.Server.Drop(ctx, name)),
 		wrap("drop the prepared manifest", r.State.DropPending(ctx, r.req.Database, r.slot)),
 	)
-}
-
-func (r *run) alreadyDone(ctx context.Context) (bool, error) {
-	m, ok, err := r.Vault.Manifest(ctx, r.req.Database, r.slot)
-	if ok && err == nil {
-		r.result = Result{Manifest: m, AlreadyDone: true}
-	}
-	return ok && err == nil, err
 }
 
 // lease keeps every other run off this database; the context that comes back ends when the lease is lost.

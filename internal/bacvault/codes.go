@@ -59,6 +59,7 @@ const (
 	CodeVaultDenied   Code = "vault.denied"
 	CodeVaultConflict Code = "vault.conflict"
 	CodeVaultOrphan   Code = "vault.orphan"
+	CodeVaultPhantom  Code = "vault.phantom"
 	CodeVaultMissing  Code = "vault.missing"
 	CodeVaultWrite    Code = "vault.write"
 	CodeVaultRead     Code = "vault.read"
@@ -135,6 +136,7 @@ var codes = map[Code]codeInfo{
 	CodeVaultDenied:   {Terminal, "Grant the rights of docs/permissions.md on the container to the identity."},
 	CodeVaultConflict: {Terminal, "The name is taken by other content, and nothing there is ever overwritten. Request a backup for another slot."},
 	CodeVaultOrphan:   {Terminal, "A blob without a manifest holds this slot and its manifest can't be rebuilt. Request a backup for another slot."},
+	CodeVaultPhantom:  {Terminal, "The manifest of this slot stands for no sound archive, and the name is taken for good. Ask for a backup of now (bacvault backup), and look in the storage log who wrote it."},
 	CodeVaultMissing:  {Refused, "List the backups of the database and name one that is there."},
 	CodeVaultWrite:    {Retry, "The store did not take the write; it is tried again."},
 	CodeVaultRead:     {Retry, "The store did not answer the read; it is tried again."},
