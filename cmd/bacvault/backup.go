@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/app"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/spf13/cobra"
 )
@@ -43,6 +44,7 @@ func (c *cli) backupCommand() *cobra.Command {
 }
 
 func (c *cli) backup(ctx context.Context, a operator, r bacvault.BackupRequest, p patience) error {
+	began := time.Now().Add(-skew)
 	sent, err := a.RequestBackup(ctx, r)
 	if err != nil {
 		return err
@@ -52,7 +54,7 @@ func (c *cli) backup(ctx context.Context, a operator, r bacvault.BackupRequest, 
 	}
 	c.say("queued %s for %s, slot %s", sent.ID, sent.Database, sent.Slot)
 	var m bacvault.Manifest
-	err = c.await(ctx, p, sent.ID, a, func(ctx context.Context) (ok bool, err error) {
+	err = c.await(ctx, p, awaited{app.KindBackup, sent.Database, sent.ID, began}, a, func(ctx context.Context) (ok bool, err error) {
 		m, ok, err = a.Manifest(ctx, sent.Database, *sent.Slot)
 		return ok, err
 	})

@@ -49,7 +49,7 @@ func (c *cli) drill(ctx context.Context, a operator, r bacvault.RestoreRequest, 
 	}
 	c.say("queued drill %s of %s", sent.ID, sent.Database)
 	var proof *bacvault.Proof
-	err = c.await(ctx, p, sent.ID, a, func(ctx context.Context) (_ bool, err error) {
+	err = c.await(ctx, p, awaited{string(sent.Kind), sent.Database, sent.ID, began}, a, func(ctx context.Context) (_ bool, err error) {
 		proof, err = a.DrillProof(ctx, sent.Database, sent.ID, began)
 		return proof != nil, err
 	})

@@ -27,6 +27,7 @@ type fake struct {
 	running  func(look int) (*bacvault.Progress, error)
 	looks    int
 	manifest func(look int) (bacvault.Manifest, bool, error)
+	end      func(look int) *app.End
 	restored func(look int) (*app.RestoreResult, error)
 	proof    func(look int) (*bacvault.Proof, error)
 	promote  func(bacvault.RestoreRequest) (bacvault.Promotion, error)
@@ -49,6 +50,13 @@ type fake struct {
 	diagnosis app.Diagnosis
 	as        string
 	custody   custody
+}
+
+func (f *fake) LastEnd(_ context.Context, kind string, d bacvault.Database, request string, since time.Time) (*app.End, error) {
+	if f.end == nil || kind == "" || d.Name == "" || request == "" || since.IsZero() {
+		return nil, nil
+	}
+	return f.end(f.looks), nil
 }
 
 func (f *fake) Backups(_ context.Context, filter app.BackupFilter) (app.BackupList, error) {

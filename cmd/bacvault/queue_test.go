@@ -142,9 +142,40 @@ func TestWaitThatCanNotKnowSaysSoAndIsNoSuccess(t *testing.T) {
 	}
 }
 
+// A failure for good ends the wait at once, with its own exit code; one that is tried again is told, and the wait goes on.
+func TestWaitEndsWithTheFailureItself(t *testing.T) {
+	failure := bacvault.Fail(bacvault.CodeVerifyRows, "table dbo.t has 2 rows, expected 3")
+	failure.Exists = "nothing was written"
+	passing := bacvault.Fail(bacvault.CodeSQLUnreachable, "no route")
+	for _, command := range []string{"backup", "restore", "drill"} {
+		f := &fake{running: at(bacvault.StageExport, 2)}
+		f.manifest = func(int) (bacvault.Manifest, bool, error) { return bacvault.Manifest{}, false, nil }
+		f.restored = func(int) (*app.RestoreResult, error) { return nil, nil }
+		f.proof = func(int) (*bacvault.Proof, error) { return nil, nil }
+		f.end = func(look int) *app.End {
+			switch {
+			case look < 1:
+				return nil
+			case look < 4:
+				return &app.End{Request: "id-1", Attempt: 1, Failure: *passing.Data()}
+			}
+			return &app.End{Request: "id-1", Attempt: 2, Final: true, Failure: *failure.Data()}
+		}
+		began := time.Now()
+		got := enter(t, f, nil, command, "--database", "db", "--wait", "--timeout", "1m")
+		missing := lacks(got.words, "attempt 1 failed and is made again: sql.unreachable: no route", "verify.rows_differ", "expected 3", "nothing was written")
+		if got.code != exitVerify || missing != nil || strings.Count(got.words, "attempt 1") != 1 || !strings.Contains(got.out, "id-1") {
+			t.Errorf("%s: lacks %v: %+v", command, missing, got)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s: it took %s", command, took)
+		}
+	}
+}
+
 func TestRunThatEndedWithoutAResultIsToldAsThat(t *testing.T) {
 	c, _, _ := desk(nil, nil)
-	w := &waiting{c: c, request: "id-1", show: c.watch()}
+	w := &waiting{c: c, awaited: awaited{request: "id-1"}, show: c.watch()}
 	defer w.show.close()
 	if err := w.judge(&bacvault.Progress{Run: "r1", Stage: bacvault.StageGate, Done: true, Note: "gate.unlocked"}, nil); err != nil {
 		t.Fatal(err)

@@ -75,6 +75,7 @@ func (c *cli) restoreCommand() *cobra.Command {
 }
 
 func (c *cli) restore(ctx context.Context, a operator, r bacvault.RestoreRequest, p patience) error {
+	began := time.Now().Add(-skew)
 	sent, err := a.RequestRestore(ctx, r)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (c *cli) restore(ctx context.Context, a operator, r bacvault.RestoreRequest
 	}
 	c.say("queued restore %s of %s", sent.ID, sent.Database)
 	var res *app.RestoreResult
-	err = c.await(ctx, p, sent.ID, a, func(ctx context.Context) (_ bool, err error) {
+	err = c.await(ctx, p, awaited{string(sent.Kind), sent.Database, sent.ID, began}, a, func(ctx context.Context) (_ bool, err error) {
 		res, err = a.Restored(ctx, sent)
 		return res != nil, err
 	})

@@ -39,6 +39,7 @@ type operator interface {
 	RequestRestore(ctx context.Context, r bacvault.RestoreRequest) (bacvault.RestoreRequest, error)
 	PlanRestore(ctx context.Context, r bacvault.RestoreRequest) (app.RestorePlan, error)
 	Running(ctx context.Context, request string) (*bacvault.Progress, error)
+	LastEnd(ctx context.Context, kind string, d bacvault.Database, request string, since time.Time) (*app.End, error)
 	Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error)
 	Restored(ctx context.Context, sent bacvault.RestoreRequest) (*app.RestoreResult, error)
 	DrillProof(ctx context.Context, d bacvault.Database, request string, since time.Time) (*bacvault.Proof, error)

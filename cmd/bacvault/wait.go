@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bacvault/bacvault/internal/app"
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/spf13/cobra"
 )
@@ -28,15 +29,25 @@ const (
 	lookLimit = time.Minute
 )
 
-// await looks until done says so. It reads what an operator can read: the result in the vault or the state container, and the
-// progress of the run. Nobody keeps failures there, they are events; so a run that ended without a result is told as just that.
-func (c *cli) await(ctx context.Context, p patience, request string, a operator, done func(context.Context) (bool, error)) error {
+// awaited is a request that is waited for: its kind and database as it was sent, and the moment before it was.
+type awaited struct {
+	kind     string
+	database bacvault.Database
+	request  string
+	began    time.Time
+}
+
+// await looks until done says so. It reads what an operator can read: the result in the vault or the state container, and there too the
+// progress of the run and why it failed. A failure for good ends the wait with its own exit code; one that is tried again is told.
+// Only a run that left no word at all is told as just that.
+func (c *cli) await(ctx context.Context, p patience, what awaited, a operator, done func(context.Context) (bool, error)) error {
+	request := what.request
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, verdict{exitPartial, fmt.Sprintf(
 		"request %s is not seen to be done after %s; it may still run: its event tells how it went", request, p.timeout)})
 	defer cancel()
 	show := c.watch()
 	defer show.close()
-	w := &waiting{c: c, operator: a, request: request, show: show}
+	w := &waiting{c: c, operator: a, awaited: what, show: show}
 	for {
 		end, err := w.look(ctx, done)
 		if end || err != nil {
@@ -60,19 +71,21 @@ func endOfWait(ctx context.Context, request string) error {
 type waiting struct {
 	c        *cli
 	operator operator
-	request  string
-	show     *progress
+	awaited
+	show *progress
 
 	ran   bool      // it was seen at work
 	gone  time.Time // since when it is no longer
 	blind bool      // that progress can't be read was said
 	last  string    // the last thing that went wrong in its run, as far as it was seen
+	told  int       // the last attempt whose failure was said
 }
 
 func (w *waiting) look(ctx context.Context, done func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	// The run is looked at first: one that ends between both looks then has left its result for the second.
+	// The run and its end are looked at first: one that ends between the looks then has left its result for the last.
+	end, eerr := w.operator.LastEnd(ctx, w.kind, w.database, w.request, w.began)
 	p, perr := w.operator.Running(ctx, w.request)
 	ok, err := done(ctx)
 	switch {
@@ -90,7 +103,22 @@ func (w *waiting) look(ctx context.Context, done func(context.Context) (bool, er
 		}
 		return false, nil
 	}
+	if eerr == nil && end != nil { // what can't be read is told by judge, for both lie in one place
+		if end.Final {
+			return false, end.Failed()
+		}
+		w.again(*end)
+	}
 	return false, w.judge(p, perr)
+}
+
+// again says that a run failed and that the next attempt comes by itself.
+func (w *waiting) again(e app.End) {
+	if e.Attempt <= w.told {
+		return
+	}
+	w.told, w.ran, w.gone, w.last = e.Attempt, false, time.Time{}, ""
+	w.c.say("attempt %d failed and is made again: %s", e.Attempt, e.Failed())
 }
 
 // judge takes what was seen of the run.

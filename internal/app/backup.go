@@ -18,7 +18,9 @@ import (
 )
 
 // Backup makes one backup.
-func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (backup.Result, error) {
+func (a *App) Backup(ctx context.Context, req bacvault.BackupRequest) (_ backup.Result, err error) {
+	asked := req.Database
+	defer func() { a.noteEnd(ctx, KindBackup, asked, req.Envelope, err) }()
 	srv, err := a.server(req.Server)
 	if err != nil {
 		return backup.Result{}, err

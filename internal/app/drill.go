@@ -16,7 +16,9 @@ import (
 
 // Drill proves one backup. Beside the failure of a drill that condemned its backup stands the proof; no other proof has a
 // schema.
-func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (bacvault.Proof, error) {
+func (a *App) Drill(ctx context.Context, req bacvault.RestoreRequest) (_ bacvault.Proof, err error) {
+	asked := req.Database
+	defer func() { a.noteEnd(ctx, string(bacvault.KindDrill), asked, req.Envelope, err) }()
 	srv, err := a.server(req.Server)
 	if err != nil {
 		return bacvault.Proof{}, err

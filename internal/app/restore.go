@@ -15,7 +15,8 @@ import (
 )
 
 // Restore brings one backup back.
-func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (restore.Result, error) {
+func (a *App) Restore(ctx context.Context, req bacvault.RestoreRequest) (_ restore.Result, err error) {
+	defer func() { a.noteEnd(ctx, string(bacvault.KindRestore), req.Database, req.Envelope, err) }()
 	return a.restoreWith(ctx, req, nil)
 }
 
