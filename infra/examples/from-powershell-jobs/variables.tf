@@ -57,6 +57,22 @@ variable "unlocked_until" {
   description = "Last day (2026-12-31, UTC) on which backups go to an unlocked policy; 31 days ahead at most. null once policy_locked is true."
   type        = string
   default     = null
+  validation {
+    condition     = var.unlocked_until == null || can(regex("^\\d{4}-\\d{2}-\\d{2}$", var.unlocked_until)) && can(timeadd("${var.unlocked_until}T00:00:00Z", "0s"))
+    error_message = "unlocked_until: a date such as 2026-12-31."
+  }
+  validation {
+    condition = var.unlocked_until == null || var.policy_locked || try(
+      timecmp(timeadd("${var.unlocked_until}T00:00:00Z", "24h"), plantimestamp()) > 0 && timecmp("${var.unlocked_until}T00:00:00Z", timeadd(plantimestamp(), "744h")) <= 0, false
+    )
+    error_message = "unlocked_until: today or later, and at most 31 days ahead. A waiver lapses by itself: lock the policy (policy_locked = true), or set a new day and be seen doing it."
+  }
+}
+
+variable "import_policy" {
+  description = "Takes the container's present policy into the state, which azurerm needs before it may lock it. false only where a container without a policy is adopted, and in tests: what is mocked can't be imported."
+  type        = bool
+  default     = true
 }
 
 variable "image" {

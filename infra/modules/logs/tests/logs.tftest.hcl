@@ -1,4 +1,8 @@
-mock_provider "azurerm" {}
+mock_provider "azurerm" {
+  mock_resource "azurerm_log_analytics_workspace" {
+    defaults = { id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-test/providers/Microsoft.OperationalInsights/workspaces/log-test" }
+  }
+}
 
 variables {
   name                = "test"
