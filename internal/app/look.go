@@ -196,9 +196,14 @@ func (a *App) failures(ctx context.Context, since time.Time) (out []watch.Failed
 type watchVault struct{ *App }
 
 func (v watchVault) Catalogue(ctx context.Context, d bacvault.Database) (out []watch.Entry, err error) {
-	list, err := v.vault.Catalogue(ctx, d)
+	list, phantoms, err := v.vault.Listing(ctx, d)
 	for _, e := range list {
-		out = append(out, watch.Entry{Blob: e.Blob, Slot: e.Slot, Size: e.Size, Created: e.Created, HasManifest: e.HasManifest, ProofNames: e.ProofNames})
+		out = append(out, watch.Entry{
+			Blob: e.Blob, Slot: e.Slot, Size: e.Size, Created: e.Created, HasManifest: e.HasManifest, ManifestAt: e.ManifestAt, ProofNames: e.ProofNames,
+		})
+	}
+	for _, p := range phantoms {
+		out = append(out, watch.Entry{Blob: p.Blob, Slot: p.Slot, Created: p.Created, NoArchive: true})
 	}
 	return out, err
 }

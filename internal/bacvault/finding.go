@@ -12,6 +12,7 @@ const (
 	FoundDrift         FindingKind = "immutability.drifted"
 	FoundDeadLetter    FindingKind = "request.deadlettered"
 	FoundOrphanBlob    FindingKind = "orphan.blob"
+	FoundPhantom       FindingKind = "backup.phantom"
 	FoundOrphanCopy    FindingKind = "orphan.copy"
 	FoundStaleLease    FindingKind = "lease.stale"
 	FoundStalledRun    FindingKind = "run.stalled"
@@ -27,7 +28,7 @@ const (
 // FindingKinds lists every kind.
 func FindingKinds() []FindingKind {
 	return []FindingKind{
-		FoundOverdueBackup, FoundOverdueProof, FoundDrift, FoundDeadLetter, FoundOrphanBlob, FoundOrphanCopy, FoundStaleLease,
+		FoundOverdueBackup, FoundOverdueProof, FoundDrift, FoundDeadLetter, FoundOrphanBlob, FoundPhantom, FoundOrphanCopy, FoundStaleLease,
 		FoundStalledRun, FoundEndingShelter, FoundUnusualSize, FoundUnusualRows, FoundUnprotected, FoundFailedDrill, FoundProbe, FoundUnread,
 	}
 }

@@ -21,8 +21,9 @@ type Entry struct {
 	Slot    bacvault.Slot
 	Size    int64
 	Created time.Time
-	// HasManifest tells a backup from an orphan.
+	// HasManifest tells a backup from an orphan. ManifestAt is when the store made the manifest.
 	HasManifest bool
+	ManifestAt  time.Time
 	// Proofs counts the drills' results and ProofNames names them, oldest first. A proof may be that of a drill that failed:
 	// read it.
 	Proofs     int
@@ -30,16 +31,30 @@ type Entry struct {
 	Archived   bool
 }
 
-// Catalogue lists the stored archives of a database, newest slot last. Names that are not ours are left out. The store gives
-// 5,000 names a call: a year of nights with manifests and proofs is one call, ten years are three.
+// Phantom is a manifest without its archive: it stands for nothing.
+type Phantom struct {
+	Blob    string // the archive that is not there
+	Slot    bacvault.Slot
+	Created time.Time // of the manifest
+}
+
+// Catalogue lists the stored archives of a database, newest slot last, as Listing does.
 func (v *Vault) Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, error) {
+	list, _, err := v.Listing(ctx, d)
+	return list, err
+}
+
+// Listing lists the stored archives of a database and the manifests that have none, newest slot last. Names that are not ours
+// are left out. The store gives 5,000 names a call: a year of nights with manifests and proofs is one call, ten years are three.
+func (v *Vault) Listing(ctx context.Context, d bacvault.Database) ([]Entry, []Phantom, error) {
 	byName := map[string]*Entry{}
+	manifests := map[string]time.Time{}
 	var others []string
 	pager := v.c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: to.Ptr(d.Prefix())})
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
-			return nil, v.failure(ctx, reading("list the backups of %s", d), err)
+			return nil, nil, v.failure(ctx, reading("list the backups of %s", d), err)
 		}
 		if page.Segment == nil {
 			continue
@@ -48,19 +63,28 @@ func (v *Vault) Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, er
 			if it.Name == nil || it.Properties == nil {
 				continue
 			}
-			if owner, slot, err := bacvault.ParseBlobName(*it.Name); err == nil && owner == d {
-				byName[*it.Name] = entry(*it.Name, slot, it.Properties)
-			} else {
-				others = append(others, *it.Name)
+			name := *it.Name
+			switch owner, slot, err := bacvault.ParseBlobName(name); {
+			case err == nil && owner == d:
+				byName[name] = entry(name, slot, it.Properties)
+			case bacvault.IsManifest(name):
+				manifests[bacvault.ArchiveName(name)] = entry(name, slot, it.Properties).Created
+			default:
+				others = append(others, name)
 			}
 		}
 	}
+	var phantoms []Phantom
+	for blob, at := range manifests {
+		if e := byName[blob]; e != nil {
+			e.HasManifest, e.ManifestAt = true, at
+		} else if owner, slot, err := bacvault.ParseBlobName(blob); err == nil && owner == d {
+			phantoms = append(phantoms, Phantom{Blob: blob, Slot: slot, Created: at})
+		}
+	}
+	slices.SortFunc(phantoms, func(a, b Phantom) int { return a.Slot.Time().Compare(b.Slot.Time()) })
 	for _, name := range others {
-		if bacvault.IsManifest(name) {
-			if e := byName[bacvault.ArchiveName(name)]; e != nil {
-				e.HasManifest = true
-			}
-		} else if e := byName[provenBlob(name)]; e != nil {
+		if e := byName[provenBlob(name)]; e != nil {
 			e.Proofs++
 			e.ProofNames = append(e.ProofNames, name)
 		}
@@ -71,7 +95,7 @@ func (v *Vault) Catalogue(ctx context.Context, d bacvault.Database) ([]Entry, er
 		out = append(out, *e)
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return a.Slot.Time().Compare(b.Slot.Time()) })
-	return out, nil
+	return out, phantoms, nil
 }
 
 func entry(name string, slot bacvault.Slot, p *container.BlobProperties) *Entry {

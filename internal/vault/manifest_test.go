@@ -139,6 +139,11 @@ func TestCatalogueTellsBackupsFromOrphans(t *testing.T) {
 	s.blobs[db.Prefix()+"readme.txt"] = &object{}
 	s.blobs["srv/other/srv-other_2026-11-24_020000.bacpac"] = &object{}
 	s.blobs["flat-2024.bacpac"] = &object{}
+	wrote := s.blobs[bacvault.ManifestName(late)].created.Truncate(time.Second)
+	s.blobs[bacvault.ManifestName(early)].created, s.blobs[bacvault.ManifestName(late)].created = wrote, wrote
+	planted := db.BlobName(slotAt(20)) // a manifest alone
+	s.blobs[bacvault.ManifestName(planted)] = &object{data: []byte("{}"), created: slotAt(3).Time()}
+	s.blobs[db.Prefix()+"strange.manifest.json"] = &object{}
 
 	got, err := v.Catalogue(t.Context(), db)
 	if err != nil {
@@ -146,12 +151,19 @@ func TestCatalogueTellsBackupsFromOrphans(t *testing.T) {
 	}
 	proofName := bacvault.ProofName(early, proof.At)
 	want := []vault.Entry{
-		{Blob: early, Slot: slotAt(2), Size: 5, Created: slotAt(2).Time(), HasManifest: true, Proofs: 1, ProofNames: []string{proofName}, Archived: true},
+		{Blob: early, Slot: slotAt(2), Size: 5, Created: slotAt(2).Time(), HasManifest: true, ManifestAt: wrote, Proofs: 1, ProofNames: []string{proofName}, Archived: true},
 		{Blob: orphan, Slot: slotAt(5), Size: 5, Created: slotAt(5).Time()},
-		{Blob: late, Slot: slotAt(9), Size: 5, Created: slotAt(9).Time(), HasManifest: true},
+		{Blob: late, Slot: slotAt(9), Size: 5, Created: slotAt(9).Time(), HasManifest: true, ManifestAt: wrote},
 	}
 	if diff := cmp.Diff(want, got, sameManifest); diff != "" {
 		t.Errorf("catalogue (-want +got):\n%s", diff)
+	}
+	calls := s.count("GET list")
+	if _, phantoms, err := v.Listing(t.Context(), db); err != nil || len(phantoms) != 1 || phantoms[0] != (vault.Phantom{Blob: planted, Slot: slotAt(20), Created: slotAt(3).Time()}) {
+		t.Errorf("manifests without an archive: %+v, %v", phantoms, err)
+	}
+	if n := s.count("GET list") - calls; n != 1 {
+		t.Errorf("%d listing calls, want 1", n)
 	}
 	if p, found, err := v.ReadProof(t.Context(), proofName); err != nil || !found || !p.Passed {
 		t.Errorf("proof %+v, %t, %v", p, found, err)

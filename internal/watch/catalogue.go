@@ -15,7 +15,10 @@ type catalogued struct {
 	row     Database
 	first   time.Time // creation of its first archive
 	orphans []Entry
-	unread  []error // of manifests and proofs
+	// phantoms are the manifests that stand for no backup; strange says of the slots that have an archive beside one, why.
+	phantoms []phantom
+	strange  map[bacvault.Slot]string
+	unread   []error // of manifests and proofs
 }
 
 // database reads one catalogue. Beside an error, which is the listing's, it gives what the last look knew. A manifest or a proof
@@ -29,9 +32,16 @@ func (w *Watch) database(ctx context.Context, now time.Time, d bacvault.Database
 	if err != nil {
 		return catalogued{row: before}, err
 	}
-	c := catalogued{row: Database{Database: d, Since: before.Since}}
-	var newest *Entry
-	for i, e := range list {
+	c := catalogued{row: Database{Database: d, Since: before.Since}, strange: map[bacvault.Slot]string{}}
+	list, alone := split(list)
+	for _, e := range alone {
+		c.phantoms = append(c.phantoms, phantom{e, WhyNoArchive})
+	}
+	old := map[bacvault.Slot]Slot{}
+	for _, s := range before.Slots {
+		old[s.Slot] = s
+	}
+	for _, e := range list {
 		if c.first.IsZero() || e.Created.Before(c.first) {
 			c.first = e.Created
 		}
@@ -42,24 +52,21 @@ func (w *Watch) database(ctx context.Context, now time.Time, d bacvault.Database
 			continue
 		}
 		c.row.Backups++
-		if !e.Slot.Time().After(now.Add(clockSkew)) { // a person may ask for any slot: one of next year is not the newest
-			newest = &list[i]
+		if why := strange(e, old[e.Slot]); why != "" {
+			c.unsound(e, why)
 		}
 	}
 	if next := w.Schedule.Next(now); !next.IsZero() {
 		c.row.Next = &next
 	}
-	c.row.Newest = w.newest(ctx, &c, newest, before.Newest)
+	c.row.Newest = w.newestSound(ctx, &c, list, now, before.Newest)
 	w.proofs(ctx, &c, list, before)
 	c.row.Slots = w.strip(ctx, &c, now, list, before, failed)
 	return c, nil
 }
 
 // newest reads the newest manifest, unless the last look did.
-func (w *Watch) newest(ctx context.Context, c *catalogued, e *Entry, before *Backup) *Backup {
-	if e == nil {
-		return nil
-	}
+func (w *Watch) newest(ctx context.Context, c *catalogued, e Entry, before *Backup) *Backup {
 	if before != nil && before.Blob == e.Blob && before.read() {
 		return before
 	}

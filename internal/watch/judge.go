@@ -73,6 +73,7 @@ func (w *Watch) judgeDatabase(seen *seen, d Database) (out []bacvault.Finding) {
 			"the last drill of %s, of its backup %s at %s, failed: %s", db, p.Slot, stamp(p.At), why))
 	}
 	out = append(out, unusual(d)...)
+	out = append(out, w.judgePhantoms(seen, db)...)
 	for _, e := range seen.orphans[db] {
 		if seen.now.Sub(e.Created) < orphanAge {
 			continue // a run that is just between its commit and its manifest

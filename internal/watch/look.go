@@ -17,13 +17,15 @@ type Vault interface {
 	ReadProof(ctx context.Context, name string) (bacvault.Proof, bool, error)
 }
 
-// Entry is one stored archive.
+// Entry is one stored archive, or a manifest without one.
 type Entry struct {
 	Blob        string
 	Slot        bacvault.Slot
 	Size        int64
 	Created     time.Time
 	HasManifest bool
+	ManifestAt  time.Time
+	NoArchive   bool     // a manifest alone: Created is its own
 	ProofNames  []string // oldest first; of drills that passed and of such that failed
 }
 

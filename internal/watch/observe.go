@@ -25,6 +25,7 @@ type seen struct {
 	unprotected []bacvault.Database
 	probe       *Probe
 	orphans     map[bacvault.Database][]Entry
+	phantoms    map[bacvault.Database][]phantom
 	oldest      time.Time // creation of the first archive of all
 	// failedTo is up to when the failed runs are known.
 	failedTo time.Time
@@ -54,7 +55,7 @@ func (s *seen) unseen(f bacvault.Finding) bool {
 		return true
 	}
 	switch f.Kind {
-	case bacvault.FoundOverdueBackup, bacvault.FoundOverdueProof, bacvault.FoundOrphanBlob, bacvault.FoundUnusualSize, bacvault.FoundUnusualRows, bacvault.FoundFailedDrill:
+	case bacvault.FoundOverdueBackup, bacvault.FoundOverdueProof, bacvault.FoundOrphanBlob, bacvault.FoundPhantom, bacvault.FoundUnusualSize, bacvault.FoundUnusualRows, bacvault.FoundFailedDrill:
 		return s.blind[f.Server+"/"+f.Database]
 	}
 	return false
@@ -78,7 +79,7 @@ const atOnce = 8
 const overlap = 10 * time.Minute
 
 func (w *Watch) observe(ctx context.Context, last Snapshot) (*seen, error) {
-	s := &seen{now: w.Now().UTC(), blind: map[string]bool{}, unread: map[string][]string{}, orphans: map[bacvault.Database][]Entry{}, failedTo: last.FailedTo}
+	s := &seen{now: w.Now().UTC(), blind: map[string]bool{}, unread: map[string][]string{}, orphans: map[bacvault.Database][]Entry{}, phantoms: map[bacvault.Database][]phantom{}, failedTo: last.FailedTo}
 	protected, err := w.Protected(ctx)
 	if err != nil {
 		// One server that does not answer must not take its databases off the page: those of the last look are looked at, too.
@@ -86,7 +87,7 @@ func (w *Watch) observe(ctx context.Context, last Snapshot) (*seen, error) {
 		protected = also(protected, last.Databases)
 	}
 	if p, err := w.Observe(ctx); err != nil {
-		s.miss("the vault's immutability", err, bacvault.FoundDrift, bacvault.FoundEndingShelter)
+		s.miss("the vault's immutability", err, bacvault.FoundDrift, bacvault.FoundEndingShelter, bacvault.FoundPhantom)
 	} else {
 		s.posture = &p
 	}
@@ -175,6 +176,9 @@ func (w *Watch) databases(ctx context.Context, s *seen, dbs []bacvault.Database,
 			}
 			for _, why := range c.unread {
 				s.miss(theManifests, why)
+			}
+			if len(c.phantoms) > 0 {
+				s.phantoms[d] = c.phantoms
 			}
 			if len(c.orphans) > 0 {
 				s.orphans[d] = c.orphans

@@ -38,13 +38,13 @@ func (w *Watch) strip(ctx context.Context, c *catalogued, now time.Time, list []
 		}
 		fault, broke := of[e.Slot]
 		switch {
-		case e.HasManifest:
+		case e.HasManifest && c.strange[e.Slot] == "":
 			of[e.Slot] = w.square(ctx, c, e, old[e.Slot], i >= len(list)-rowsOf)
 		case broke: // the archive is there, and its run failed behind it
 			fault.Size = e.Size
 			of[e.Slot] = fault
 		default:
-			of[e.Slot] = Slot{Slot: e.Slot, State: SlotOrphan, Size: e.Size}
+			of[e.Slot] = Slot{Slot: e.Slot, State: SlotOrphan, Size: e.Size, Detail: c.strange[e.Slot]}
 		}
 	}
 	for _, t := range w.Schedule.Between(later(from, first), now.Add(-grace)) {
@@ -78,6 +78,10 @@ func (w *Watch) square(ctx context.Context, c *catalogued, e Entry, old Slot, wa
 			if wanted {
 				b = w.manifest(ctx, c, e.Blob)
 			}
+		}
+		if why := differs(b, e); why != "" {
+			c.unsound(e, why)
+			return Slot{Slot: e.Slot, State: SlotOrphan, Size: e.Size, Detail: why}
 		}
 		if b != nil && b.read() {
 			s.Rows = &b.Rows
