@@ -135,7 +135,7 @@ func oneBackup(ctx context.Context, s *stack.Stack, events *stack.Events, slot t
 		return own, whole, err
 	}
 	start := time.Now()
-	if status, body, err := s.Backup.FireTimer(ctx, "nightly-backup", slot, true); err != nil {
+	if status, body, err := s.Backup.FireTimer(ctx, "nightly", slot, true); err != nil {
 		return own, whole, fmt.Errorf("the timer's call ended with %d %s: %w", status, body, err)
 	}
 	ev, err := events.Wait(ctx, func(e stack.Event) bool {

@@ -38,7 +38,7 @@ func TestEveryRealDatabaseComesBack(t *testing.T) {
 		dbs[strings.TrimSuffix(filepath.Base(f), ".bacpac")] = f
 	}
 	a := start(t, protected(stack.Options{Databases: dbs}))
-	if status, body, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if status, body, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, false); err != nil {
 		t.Fatalf("%d %s: %v", status, body, err)
 	}
 	a.until("all backups", func() bool { return len(a.all.All()) == len(dbs) })
@@ -245,14 +245,14 @@ func TestOneSlotIsOneBackup(t *testing.T) {
 	t.Run("a past-due, a repeated and a manual run of the timer", func(t *testing.T) {
 		a := start(t, protected(stack.Options{}))
 		for _, pastDue := range []bool{true, false, true} {
-			if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, pastDue); err != nil {
+			if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, pastDue); err != nil {
 				t.Fatal(err)
 			}
 		}
 		a.until("the night's backup", func() bool { return len(a.all.All()) == 1 })
 		a.idle("backup-requests")
 		a.oneBackup(1)
-		res, err := http.Post("http://"+a.Backup.Addr()+"/admin/functions/nightly-backup", "application/json", strings.NewReader("{}"))
+		res, err := http.Post("http://"+a.Backup.Addr()+"/admin/functions/nightly", "application/json", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -82,7 +82,7 @@ func TestTheNightClearsLeftCopies(t *testing.T) {
 	if err := a.SQL.Copy("DB", young, roles.Backup, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, false); err != nil {
 		t.Fatal(err)
 	}
 	a.until("the old copy to go", func() bool { _, there := a.SQL.State(old); return !there })

@@ -17,7 +17,7 @@ func TestAThousandDatabasesAreQueuedInSeconds(t *testing.T) {
 	}
 	a := start(t, protected(stack.Options{Settings: map[string]string{"SQL_DATABASE_NAME": strings.Join(names, ","), "AzureWebJobs_backup_Disabled": "true"}}))
 	begin := time.Now()
-	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, false); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(begin)
@@ -25,7 +25,7 @@ func TestAThousandDatabasesAreQueuedInSeconds(t *testing.T) {
 		t.Errorf("%d requests are queued", active)
 	}
 	// Fired once more, nothing is queued twice.
-	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, true); err != nil {
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, true); err != nil {
 		t.Fatal(err)
 	}
 	if active, _, _, _, _ := a.Bus.Counts("backup-requests"); active != 1000 {
@@ -38,7 +38,7 @@ func TestAThousandDatabasesAreQueuedInSeconds(t *testing.T) {
 func TestAFailedEnqueueIsRepeatedAndTold(t *testing.T) {
 	a := start(t, protected(stack.Options{}))
 	a.Faults.Add(faults.Fault{Op: "servicebus.send", Do: "error", Code: "amqp:not-allowed"})
-	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, false); err != nil {
 		t.Fatal(err)
 	}
 	a.until("the backup", func() bool { return len(a.all.All()) == 1 })
@@ -55,7 +55,7 @@ func TestOneDatabaseDoesNotStopAnother(t *testing.T) {
 		Settings:  map[string]string{"SQL_DATABASE_NAME": "A,B,C", "BACVAULT_MAX_ATTEMPTS": "1"},
 	}))
 	a.misbehave(map[string]any{"action": "Export", "do": "lose-rows", "table": "dbo.authors", "rows": 1, "times": 1})
-	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if _, _, err := a.Backup.FireTimer(t.Context(), "nightly", occurrence, false); err != nil {
 		t.Fatal(err)
 	}
 	a.until("three events", func() bool { return len(a.all.All()) == 3 })

@@ -193,7 +193,7 @@ func (a *azure) troubleOfANight() string {
 		_, _, err := h.FireTimer(ctx, timer, at, false)
 		return err
 	}
-	if err := fire(live, "nightly-backup", occurrence.Add(time.Hour)); err != nil {
+	if err := fire(live, "nightly", occurrence.Add(time.Hour)); err != nil {
 		return err.Error()
 	}
 	if why := outcome("nightly-", completed); why != "" {

@@ -39,7 +39,7 @@ func (a *azure) on(name string) *sqlserver.Server {
 // night fires the nightly timer and waits for an event of each database.
 func (a *azure) night(want int) map[string]stack.Event {
 	a.t.Helper()
-	if status, body, err := a.Backup.FireTimer(a.t.Context(), "nightly-backup", occurrence, false); err != nil {
+	if status, body, err := a.Backup.FireTimer(a.t.Context(), "nightly", occurrence, false); err != nil {
 		a.t.Fatalf("the timer: %d %s, %v", status, body, err)
 	}
 	a.until("the night's events", func() bool { return len(a.all.All()) >= want })
@@ -126,7 +126,7 @@ func TestOneServerDownDoesNotStopTheOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	fired := make(chan error, 1)
 	go func() { // after it queued the requests the timer looks for left copies, for minutes where a server does not answer
-		_, _, err := a.Backup.FireTimer(ctx, "nightly-backup", occurrence, false)
+		_, _, err := a.Backup.FireTimer(ctx, "nightly", occurrence, false)
 		fired <- err
 	}()
 	a.until("an event of each", func() bool { return len(a.all.All()) >= 2 })

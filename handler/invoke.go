@@ -65,13 +65,13 @@ type handler struct {
 // functions is the route table. A test holds it against functions/ both ways.
 func (h *handler) functions() map[string]func(context.Context, invocation) (answer, error) {
 	return map[string]func(context.Context, invocation) (answer, error){
-		"nightly-backup": h.nightlyBackup,
-		"backup":         h.backup,
-		"restore":        h.restore,
-		"drill":          h.drill,
-		"status":         h.status,
-		"watch":          h.watch,
-		"notify":         h.notify,
+		"nightly": h.nightlyBackup,
+		"backup":  h.backup,
+		"restore": h.restore,
+		"drill":   h.drill,
+		"status":  h.status,
+		"watch":   h.watch,
+		"notify":  h.notify,
 	}
 }
 

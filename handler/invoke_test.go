@@ -98,7 +98,7 @@ func TestTimerNamesTheSlotOfItsSchedule(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := &fakeApp{}
 			h, _ := newHandler(a)
-			code, got := post(t, h, "nightly-backup", c.payload)
+			code, got := post(t, h, "nightly", c.payload)
 			if code != http.StatusOK || len(a.queued) != 1 || a.queued[0].String() != c.slot || a.by != c.by {
 				t.Errorf("%d, queued %v by %q, want %s by %q", code, a.queued, a.by, c.slot, c.by)
 			}
@@ -112,14 +112,14 @@ func TestTimerNamesTheSlotOfItsSchedule(t *testing.T) {
 func TestTimerFailsWhenNotAllWasQueued(t *testing.T) {
 	a := &fakeApp{failAt: "queue", err: errors.New("bus is away")}
 	h, out := newHandler(a)
-	if code, _ := post(t, h, "nightly-backup", golden(t, "timer.json")); code != http.StatusInternalServerError {
+	if code, _ := post(t, h, "nightly", golden(t, "timer.json")); code != http.StatusInternalServerError {
 		t.Errorf("%d: the host would not repeat it", code)
 	}
 	if !strings.Contains(out.String(), "bus is away") {
 		t.Errorf("the log does not say why: %s", out)
 	}
 	for _, bad := range []string{`{"Data":{},"Metadata":{}}`, `{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}`} {
-		if code, _ := post(t, h, "nightly-backup", bad); code != http.StatusInternalServerError {
+		if code, _ := post(t, h, "nightly", bad); code != http.StatusInternalServerError {
 			t.Errorf("%d for %s", code, bad)
 		}
 	}
@@ -213,13 +213,13 @@ func TestFunctionsFolderMatchesTheRouteTable(t *testing.T) {
 		return []binding{{"serviceBusTrigger", "in", "message", name, "", "", "ServiceBusConnection", "binary", "one", &off}}
 	}
 	want := map[string][]binding{
-		"nightly-backup": {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
-		"backup":         queue(bacvault.BackupQueue),
-		"restore":        queue(bacvault.RestoreQueue),
-		"drill":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
-		"watch":          {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
-		"notify":         {{"serviceBusTrigger", "in", "message", "", bacvault.EventTopic, "notify", "ServiceBusConnection", "binary", "one", &on}},
-		"status":         {{Type: "httpTrigger", Direction: "in", Name: "req"}, {Type: "http", Direction: "out", Name: "res"}},
+		"nightly": {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
+		"backup":  queue(bacvault.BackupQueue),
+		"restore": queue(bacvault.RestoreQueue),
+		"drill":   {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
+		"watch":   {{Type: "timerTrigger", Direction: "in", Name: "timer"}},
+		"notify":  {{"serviceBusTrigger", "in", "message", "", bacvault.EventTopic, "notify", "ServiceBusConnection", "binary", "one", &on}},
+		"status":  {{Type: "httpTrigger", Direction: "in", Name: "req"}, {Type: "http", Direction: "out", Name: "res"}},
 	}
 	got := map[string][]binding{}
 	dirs, err := filepath.Glob("../functions/*/function.json")

@@ -11,7 +11,7 @@ import (
 func TestTheNightIsQueuedBeforeTheHousekeeping(t *testing.T) {
 	a := fakeRuns(nil)
 	h, out := newHandler(a)
-	if code, _ := post(t, h, "nightly-backup", golden(t, "timer.json")); code != 200 {
+	if code, _ := post(t, h, "nightly", golden(t, "timer.json")); code != 200 {
 		t.Fatalf("answered %d", code)
 	}
 	kinds := []string{}
@@ -28,7 +28,7 @@ func TestTheNightIsQueuedBeforeTheHousekeeping(t *testing.T) {
 	}
 	for _, kind := range []string{"unprotected", "clean copies"} {
 		a.failAt, a.err = kind, errors.New("no server")
-		if code, _ := post(t, h, "nightly-backup", golden(t, "timer.json")); code != 200 {
+		if code, _ := post(t, h, "nightly", golden(t, "timer.json")); code != 200 {
 			t.Errorf("a failed %s answers %d", kind, code)
 		}
 	}

@@ -118,8 +118,8 @@ func (d *demo) backup(ctx context.Context) error {
 	if slot.After(now) {
 		slot = slot.AddDate(0, 0, -1)
 	}
-	d.say("firing the timer nightly-backup, past due, for the occurrence %s", slot.Format(time.RFC3339))
-	if status, body, err := d.stack.Backup.FireTimer(ctx, "nightly-backup", slot, true); err != nil {
+	d.say("firing the timer nightly, past due, for the occurrence %s", slot.Format(time.RFC3339))
+	if status, body, err := d.stack.Backup.FireTimer(ctx, "nightly", slot, true); err != nil {
 		return fmt.Errorf("the timer's call ended with %d %s: %w", status, body, err)
 	}
 	ev, err := d.event(ctx, "bacvault.backup.completed.v1", "bacvault.backup.failed.v1")

@@ -76,7 +76,7 @@ func (d *demo) usage(operator, promoter string) {
 bacvault runs against a local Azure; Ctrl-C ends all of it. The watch looks every 15 minutes.
   status page   http://%[1]s/api/status
   JSON          curl http://%[1]s/api/status?format=json
-  timers        curl -X POST -H 'Content-Type: application/json' -d '{}' http://%[1]s/admin/functions/nightly-backup     (or watch)
+  timers        curl -X POST -H 'Content-Type: application/json' -d '{}' http://%[1]s/admin/functions/nightly     (or watch)
 
 As an operator, in a shell of its own:
   set -a; . %[2]s; set +a

@@ -58,7 +58,7 @@ func TestTheAppsOwnFilesLoad(t *testing.T) {
 			t.Errorf("%s: %+v, retry %+v", f.name, f.trigger, f.retry)
 		}
 	}
-	for name, want := range map[string]string{"backup": "serviceBusTrigger backup-requests", "nightly-backup": "timerTrigger ",
+	for name, want := range map[string]string{"backup": "serviceBusTrigger backup-requests", "nightly": "timerTrigger ",
 		"restore": "serviceBusTrigger restore-requests", "status": "httpTrigger ",
 		"notify": "serviceBusTrigger backup-events/Subscriptions/notify"} {
 		if got[name] != want {

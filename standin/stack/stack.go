@@ -141,7 +141,7 @@ func (s *Stack) StartBackup(ctx context.Context, settings map[string]string) (*f
 
 // StartRestore runs the restore app under its own identity.
 func (s *Stack) StartRestore(ctx context.Context, settings map[string]string) (*funchost.Host, error) {
-	return s.app(ctx, "restore", roles.Restore, []string{"nightly-backup", "backup", "status", "watch", "notify"}, "", settings)
+	return s.app(ctx, "restore", roles.Restore, []string{"nightly", "backup", "status", "watch", "notify"}, "", settings)
 }
 
 func (s *Stack) app(ctx context.Context, name, client string, disabled []string, listen string, settings map[string]string) (*funchost.Host, error) {
