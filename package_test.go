@@ -160,7 +160,7 @@ func TestWorkflowsRunTheSameCommands(t *testing.T) {
 	makefile := page(t, "Makefile")
 	for _, file := range []string{".github/workflows/ci.yml", "azure-pipelines.yml"} {
 		text := page(t, file)
-		for _, want := range []string{"make test", "make demo", "make soak", "BACVAULT_ARTEFACTS", "tools/image tools/release tools/check-image"} {
+		for _, want := range []string{"make test", "make demo", "make lint-image", "make soak", "BACVAULT_ARTEFACTS", "make infra-check", "tools/image tools/release tools/check-image tools/infra-check"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %s", file, want)
 			}
@@ -175,6 +175,14 @@ func TestWorkflowsRunTheSameCommands(t *testing.T) {
 		if !regexp.MustCompile(`@[0-9a-f]{40}$`).MatchString(m[1]) {
 			t.Errorf("the action %s is not pinned by its commit", m[1])
 		}
+	}
+}
+
+// One version of OpenTofu, whether a workflow fetches it or tools/infra-check builds it.
+func TestOneVersionOfOpenTofu(t *testing.T) {
+	m := regexp.MustCompile(`require github.com/opentofu/opentofu v(\S+)|\tgithub.com/opentofu/opentofu v(\S+)`).FindStringSubmatch(page(t, "tools/tofu/go.mod"))
+	if m == nil || !strings.Contains(page(t, ".github/workflows/ci.yml"), "tofu_version: "+m[1]+m[2]+" ") {
+		t.Errorf("tools/tofu/go.mod has %q, and the workflow fetches another", m)
 	}
 }
 
