@@ -91,8 +91,8 @@ var codes = map[Code]codeInfo{
 	CodeLeaseLost: {Retry, "Another run may have taken over; this one stopped before it wrote anything more."},
 
 	CodeGateNoPolicy:  {Refused, "Set a time-based retention policy on the container and lock it."},
-	CodeGateUnlocked:  {Refused, "Lock the container's immutability policy; for a test set BACVAULT_ALLOW_UNLOCKED_UNTIL and its reason."},
-	CodeGateTooShort:  {Refused, "Extend the container's immutability period, or lower BACVAULT_MIN_RETENTION_DAYS."},
+	CodeGateUnlocked:  {Refused, "Lock the container's immutability policy (bacvault policy lock --plan says what that means); for a test set BACVAULT_ALLOW_UNLOCKED_UNTIL and its reason."},
+	CodeGateTooShort:  {Refused, "Extend the container's immutability period (bacvault policy extend --days N --plan), or lower BACVAULT_MIN_RETENTION_DAYS."},
 	CodeGateUnread:    {Retry, "Check that the identity may read the container and its immutability policy in the management plane."},
 	CodeGateDisagrees: {Refused, "Check that STORAGE_ACCOUNT_NAME, STORAGE_CONTAINER_NAME and the subscription name the same container on both planes."},
 

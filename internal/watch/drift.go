@@ -21,7 +21,7 @@ func drift(s *Snapshot) []bacvault.Finding {
 			s.Baseline = &b
 			return nil
 		}
-		f := finding(bacvault.FoundDrift, bacvault.Alarm, s.Vault, "Lock the container's policy: bacvault policy check says what is missing.", "the vault's policy is not locked: %s", describe(*s.Posture))
+		f := finding(bacvault.FoundDrift, bacvault.Alarm, s.Vault, "Lock the container's policy: bacvault policy lock --plan says what that means.", "the vault's policy is not locked: %s", describe(*s.Posture))
 		f.Before, f.After = "a locked policy", describe(*s.Posture)
 		return []bacvault.Finding{f}
 	}
