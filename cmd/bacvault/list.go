@@ -19,7 +19,7 @@ func (c *cli) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "Backups in the vault; changes nothing", Args: cobra.NoArgs,
 		Long: "Lists what lies in the vault, by database and from the oldest slot on: size, consistency, rows, how its newest drill ended, and until\n" +
-			"when it is protected. An archive without a manifest is an orphan, not a backup.\n" +
+			"when it is protected. An archive without a manifest is an orphan, not a backup; nor is a manifest without its archive, a phantom.\n" +
 			"Exit 6: nothing lies there; 4: a manifest or proof could not be read.",
 		Example: "  bacvault list --database DToSDB --since 30d\n  bacvault list -o json | jq -r '.backups[] | select(.proven == \"failed\") | .blob'",
 		RunE: c.does(func(ctx context.Context, _ []string) error {
@@ -93,6 +93,9 @@ func printBackups(w io.Writer, l app.BackupList) {
 		}
 		if b.Orphan {
 			note = append(note, "orphan: no manifest, no backup")
+		}
+		if b.Phantom != "" {
+			note = append(note, "phantom: no backup, "+b.Phantom)
 		}
 		if b.Archived {
 			note = append(note, "archive tier")

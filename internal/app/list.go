@@ -14,6 +14,7 @@ import (
 	"github.com/bacvault/bacvault/internal/bacvault"
 	"github.com/bacvault/bacvault/internal/restore"
 	"github.com/bacvault/bacvault/internal/vault"
+	"github.com/bacvault/bacvault/internal/watch"
 )
 
 // The forms of what the command line prints of backups.
@@ -40,13 +41,14 @@ type BackupList struct {
 	Unread  []string       `json:"unread,omitempty"`
 }
 
-// ListedBackup is one archive. An orphan has no manifest: it is no backup.
+// ListedBackup is one archive, or a manifest that has none. An orphan has no manifest: it is no backup, nor is a phantom.
 type ListedBackup struct {
 	bacvault.Database
 	Slot        bacvault.Slot        `json:"slot"`
 	Blob        string               `json:"blob"`
 	Size        int64                `json:"size"` // bytes
 	Orphan      bool                 `json:"orphan,omitempty"`
+	Phantom     string               `json:"phantom,omitempty"`  // why its manifest is not that of an archive that is there
 	Archived    bool                 `json:"archived,omitempty"` // in the archive tier: it can't be read as it lies
 	Consistency bacvault.Consistency `json:"consistency,omitempty"`
 	Tables      int                  `json:"tables,omitempty"`
@@ -83,7 +85,7 @@ func (a *App) Backups(ctx context.Context, f BackupFilter) (BackupList, error) {
 	}
 	for _, e := range entries {
 		out.Backups = append(out.Backups, ListedBackup{
-			Database: e.of, Slot: e.Slot, Blob: e.Blob, Size: e.Size, Orphan: !e.HasManifest, Archived: e.Archived, Proven: ProvenNone, Drills: e.Proofs,
+			Database: e.of, Slot: e.Slot, Blob: e.Blob, Size: e.Size, Orphan: !e.HasManifest && e.phantom == "", Phantom: e.phantom, Archived: e.Archived, Proven: ProvenNone, Drills: e.Proofs,
 		})
 	}
 	var mu sync.Mutex
@@ -107,17 +109,25 @@ func (a *App) Backups(ctx context.Context, f BackupFilter) (BackupList, error) {
 // owned is an entry and the database that it is one of.
 type owned struct {
 	vault.Entry
-	of bacvault.Database
+	of      bacvault.Database
+	phantom string
 }
 
 // catalogues lists databases side by side, and keeps their order.
 func (a *App) catalogues(ctx context.Context, dbs []bacvault.Database, since time.Time) ([]owned, error) {
-	lists := make([][]vault.Entry, len(dbs))
+	lists := make([][]owned, len(dbs))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i, d := range dbs {
-		g.Go(func() (err error) {
-			lists[i], err = a.vault.Catalogue(gctx, d)
+		g.Go(func() error {
+			list, phantoms, err := a.vault.Listing(gctx, d)
+			for _, e := range list {
+				lists[i] = append(lists[i], owned{e, d, ""})
+			}
+			for _, p := range phantoms {
+				lists[i] = append(lists[i], owned{vault.Entry{Blob: p.Blob, Slot: p.Slot}, d, watch.WhyNoArchive})
+			}
+			slices.SortStableFunc(lists[i], func(a, b owned) int { return a.Slot.Time().Compare(b.Slot.Time()) })
 			return err
 		})
 	}
@@ -125,10 +135,10 @@ func (a *App) catalogues(ctx context.Context, dbs []bacvault.Database, since tim
 		return nil, err
 	}
 	var out []owned
-	for i, list := range lists {
+	for _, list := range lists {
 		for _, e := range list {
 			if !e.Slot.Time().Before(since) {
-				out = append(out, owned{e, dbs[i]})
+				out = append(out, e)
 			}
 		}
 	}
@@ -170,6 +180,9 @@ func (a *App) describe(ctx context.Context, b *ListedBackup, e vault.Entry) (unr
 			b.Consistency, b.Tables, b.Rows, b.Degraded = m.Consistency, len(m.Tables), m.Rows().Total(), m.Degraded
 			if !m.ProtectedTo.IsZero() {
 				b.ProtectedTo = &m.ProtectedTo
+			}
+			if m.Blob.Size != e.Size {
+				b.Phantom = fmt.Sprintf("the manifest promises %d bytes, the archive has %d", m.Blob.Size, e.Size)
 			}
 		}
 	}

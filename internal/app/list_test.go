@@ -214,3 +214,35 @@ func TestShowChoosesAsARestoreWould(t *testing.T) {
 		}
 	}
 }
+
+// A manifest without its archive, or beside one of another size, is listed as none of the backups, and is never the latest.
+func TestAPhantomIsListedAsNone(t *testing.T) {
+	d, first, second, third := nights()
+	s := &shelf{blobs: map[string]string{}}
+	good := s.backup(t, d, first)
+	s.blobs[s.backup(t, d, second)] = "another archive"
+	delete(s.blobs, s.backup(t, d, third))
+	a := withVault(t, s, "srv")
+	l, err := a.Backups(t.Context(), BackupFilter{})
+	if err != nil || len(l.Backups) != 3 || len(l.Unread) > 0 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if b := l.Backups[0]; b.Phantom != "" || b.Blob != good {
+		t.Errorf("the good one is listed as %+v", b)
+	}
+	if b := l.Backups[1]; !strings.Contains(b.Phantom, "15") || b.Orphan {
+		t.Errorf("the one of another size is listed as %+v", b)
+	}
+	if b := l.Backups[2]; b.Slot != third || !strings.Contains(b.Phantom, "no archive") || b.Orphan || b.Rows != 0 {
+		t.Errorf("the manifest alone is listed as %+v", b)
+	}
+	for code, slot := range map[bacvault.Code]bacvault.Slot{bacvault.CodeVerifyHash: second, bacvault.CodeVaultMissing: third} {
+		if _, err := a.ShowBackup(t.Context(), bacvault.RestoreRequest{Database: d, Slot: &slot}); err == nil || bacvault.AsFailure(err, "").Code != code {
+			t.Errorf("show of %s: %v", slot, err)
+		}
+	}
+	row, found, err := a.catalogued(t.Context(), d, third.Time().Add(time.Hour))
+	if err != nil || len(found) != 1 || found[0].Kind != bacvault.FoundPhantom || row.Newest.Slot == third {
+		t.Errorf("a direct look: %+v, %+v, %v", row.Newest, found, err)
+	}
+}

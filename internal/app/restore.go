@@ -93,9 +93,12 @@ func (s restoreServer) Schema(ctx context.Context, database string) (bacvault.Sc
 type restoreVault struct{ *App }
 
 func (v restoreVault) Catalogue(ctx context.Context, d bacvault.Database) (out []restore.Entry, err error) {
-	list, err := v.vault.Catalogue(ctx, d)
+	list, phantoms, err := v.vault.Listing(ctx, d)
 	for _, e := range list {
 		out = append(out, restore.Entry{Blob: e.Blob, Slot: e.Slot, HasManifest: e.HasManifest, Archived: e.Archived, ProofNames: e.ProofNames})
+	}
+	for _, p := range phantoms {
+		out = append(out, restore.Entry{Blob: p.Blob, Slot: p.Slot, NoArchive: true})
 	}
 	return out, err
 }

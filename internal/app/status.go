@@ -69,11 +69,12 @@ func (a *App) lookDirectly(ctx context.Context) watch.Snapshot {
 	s.At = a.now()
 	var newest []watch.Newest
 	for _, d := range dbs {
-		row, err := a.catalogued(ctx, d, s.At)
+		row, phantoms, err := a.catalogued(ctx, d, s.At)
 		if err != nil {
 			unread("the backups of "+d.String(), err)
 			continue
 		}
+		s.Findings = append(s.Findings, phantoms...)
 		n := watch.Newest{Database: d}
 		if row.Newest != nil {
 			n.Slot = &row.Newest.Slot
@@ -108,10 +109,19 @@ func overdueFinding(o watch.Overdue, limit time.Duration, now time.Time) bacvaul
 // stripAge is how far back the strip of a direct look goes.
 const stripAge = 30 * 24 * time.Hour
 
-func (a *App) catalogued(ctx context.Context, d bacvault.Database, now time.Time) (watch.Database, error) {
-	list, err := a.vault.Catalogue(ctx, d)
+func (a *App) catalogued(ctx context.Context, d bacvault.Database, now time.Time) (watch.Database, []bacvault.Finding, error) {
+	list, phantoms, err := a.vault.Listing(ctx, d)
 	if err != nil {
-		return watch.Database{}, err
+		return watch.Database{}, nil, err
+	}
+	var found []bacvault.Finding
+	for _, p := range phantoms {
+		// Of one that is older, only the watch says whether its archive's time was over.
+		if p.Slot.Time().After(p.Created) || now.Sub(p.Created) < stripAge {
+			f := watch.PhantomOf(d, p.Blob, watch.WhyNoArchive)
+			f.Since = p.Created
+			found = append(found, f)
+		}
 	}
 	row := watch.Database{Database: d}
 	for _, e := range list {
@@ -127,5 +137,5 @@ func (a *App) catalogued(ctx context.Context, d bacvault.Database, now time.Time
 		row.Slots = append(row.Slots, square)
 	}
 	row.Slots = slices.DeleteFunc(row.Slots, func(s watch.Slot) bool { return now.Sub(s.Slot.Time()) > stripAge })
-	return row, nil
+	return row, found, nil
 }

@@ -36,8 +36,14 @@ func (r *run) admit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !ok {
+	switch {
+	case !ok && manifested:
+		return bacvault.Fail(bacvault.CodeVaultMissing, "there is no blob %s: its manifest stands alone, and is no backup", blob)
+	case !ok:
 		return bacvault.Fail(bacvault.CodeVaultMissing, "there is no blob %s", blob)
+	case manifested && size != m.Blob.Size:
+		r.result.Slot = &m.Slot // a drill records the verdict beside it
+		return bacvault.Fail(bacvault.CodeVerifyHash, "the blob %s has %d bytes, its manifest promises %d", blob, size, m.Blob.Size)
 	}
 	r.result.Blob, r.result.Unmanifested = bacvault.Blob{Name: blob, Size: size}, true
 	if manifested {
@@ -68,15 +74,38 @@ func (r *run) choose(ctx context.Context) (string, error) {
 	}
 	var backups []Entry // newest first
 	for i := len(list) - 1; i >= 0; i-- {
-		if e := list[i]; e.HasManifest && (r.req.At == nil || !e.Slot.Time().After(*r.req.At)) {
+		e := list[i]
+		switch {
+		case r.req.At != nil && e.Slot.Time().After(*r.req.At):
+		case e.NoArchive:
+			r.alone = append(r.alone, e)
+		case e.HasManifest:
 			backups = append(backups, e)
 		}
 	}
 	blob, err := r.pick(ctx, backups)
 	if err == nil && blob == "" {
-		err = bacvault.Fail(bacvault.CodeRequestNoBackup, "none of the %d backups of %s fits the request", len(list), r.req.Database)
+		err = bacvault.Fail(bacvault.CodeRequestNoBackup, "none of the %d backups of %s fits the request", len(backups), r.req.Database)
+	}
+	if err == nil && r.latest() {
+		r.tellPassedOver(blob)
 	}
 	return blob, err
+}
+
+// latest says that the newest backup was asked for, of all or up to a time.
+func (r *run) latest() bool {
+	return r.req.Backup != bacvault.ChooseLatestProven && r.req.Backup != bacvault.ChooseOldest && r.req.Backup != bacvault.ChooseRandom
+}
+
+// tellPassedOver names the manifests without an archive that would be newer than what was chosen.
+func (r *run) tellPassedOver(blob string) {
+	_, chosen, err := bacvault.ParseBlobName(blob)
+	for _, e := range r.alone {
+		if err == nil && e.Slot.Time().After(chosen.Time()) && !e.Slot.Time().After(r.now()) {
+			r.findings = append(r.findings, "A newer manifest was passed over, for its archive "+e.Blob+" is not there: it is no backup.")
+		}
+	}
 }
 
 // pick takes one of the backups by the request's word; empty if none fits.

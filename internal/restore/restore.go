@@ -43,6 +43,7 @@ type Entry struct {
 	Blob        string
 	Slot        bacvault.Slot
 	HasManifest bool
+	NoArchive   bool // a manifest alone, which is no backup
 	Archived    bool
 	ProofNames  []string // oldest first
 }
@@ -178,6 +179,7 @@ type run struct {
 	born     time.Time // when it did; zero: it was not seen yet
 	keep     bool      // the target is kept for inspection
 	findings []string
+	alone    []Entry // manifests without an archive, newest first
 	result   Result
 	stages   bacvault.Stages
 }
