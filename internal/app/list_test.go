@@ -246,3 +246,19 @@ func TestAPhantomIsListedAsNone(t *testing.T) {
 		t.Errorf("a direct look: %+v, %+v, %v", row.Newest, found, err)
 	}
 }
+
+// Whoever waits for a backup is not told that it is there where only a manifest is.
+func TestAPhantomIsNotWaitedForWithSuccess(t *testing.T) {
+	d, first, _, _ := nights()
+	s := &shelf{blobs: map[string]string{}}
+	blob := s.backup(t, d, first)
+	a := withVault(t, s, "srv")
+	for _, content := range []string{"another archive", "archive", ""} { // the second was stored without its hash
+		if s.blobs[blob] = content; content == "" {
+			delete(s.blobs, blob)
+		}
+		if _, ok, err := a.Manifest(t.Context(), d, first); ok || err == nil || bacvault.AsFailure(err, "").Code != bacvault.CodeVaultPhantom {
+			t.Errorf("%q: %t, %v", content, ok, err)
+		}
+	}
+}

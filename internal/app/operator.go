@@ -124,9 +124,21 @@ func (a *App) Running(ctx context.Context, request string) (*bacvault.Progress, 
 	return nil, nil
 }
 
-// Manifest reads the commit mark of a slot; false is none.
+// Manifest reads the commit mark of a slot, and looks that its archive is there; false is none.
 func (a *App) Manifest(ctx context.Context, d bacvault.Database, s bacvault.Slot) (bacvault.Manifest, bool, error) {
-	return a.vault.Manifest(ctx, d, s)
+	m, ok, err := a.vault.Manifest(ctx, d, s)
+	if err != nil || !ok {
+		return m, false, err
+	}
+	st, there, err := a.vault.Head(ctx, m.Blob.Name)
+	if err != nil {
+		return m, false, err
+	}
+	// A manifest alone is no backup: whoever may write to the vault can lay one.
+	if !there || st.Blob.Size != m.Blob.Size || !strings.EqualFold(st.Blob.SHA256, m.Blob.SHA256) {
+		return m, false, bacvault.Fail(bacvault.CodeVaultPhantom, "the manifest of slot %s of %s stands for no archive that is there", s, d)
+	}
+	return m, true, nil
 }
 
 // Restored reads what a restore request left beside its target's name; nil as long as it is not reconciled. The request is
