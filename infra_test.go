@@ -23,7 +23,7 @@ type infraRoles struct {
 	Grants []infraGrant `json:"grants"`
 }
 
-// infraGrant is given always, or where the variable that When names is true. Operators, alerting, custodians and promoters are lists
+// infraGrant is given always, or where the variable that When names is true. Operators, readers, alerting, custodians and promoters are lists
 // of people and programs, empty by default.
 type infraGrant struct{ Principal, Role, Scope, When string }
 
@@ -65,7 +65,7 @@ func infraName(id string) string {
 }
 
 var infraPrincipals = map[string]string{
-	"backup": roles.Backup, "restore": roles.Restore, "operators": roles.Operator, "alerting": roles.Alerting, "custodians": roles.Custodian, "promoters": roles.Promoter,
+	"backup": roles.Backup, "restore": roles.Restore, "operators": roles.Operator, "alerting": roles.Alerting, "custodians": roles.Custodian, "readers": roles.Reader, "promoters": roles.Promoter,
 }
 
 // A right that infra/ does not give is missing in the stand-ins too, where a run shows what it breaks; and the other way round.
@@ -81,7 +81,7 @@ func TestInfraGrantsAreThoseOfTheStandins(t *testing.T) {
 			t = t.With(roles.Backup, roles.BusReceive, "topics/backup-events/subscriptions/notify")
 			t = roles.ManagementCopies(t, infraSQLServer)
 			t = roles.Promotion(roles.Promotion(t, roles.Restore, infraSQLServer), roles.Promoter, infraSQLServer)
-			return roles.Custody(t, roles.Custodian)
+			return roles.Viewing(roles.Custody(t, roles.Custodian), roles.Reader)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestInfraGrantsAreThoseOfTheStandins(t *testing.T) {
 				}
 			}
 			for _, g := range r.Grants {
-				optional := g.When != "" || g.Principal == "custodians" || g.Principal == "promoters"
+				optional := g.When != "" || slices.Contains([]string{"custodians", "promoters", "readers"}, g.Principal)
 				if optional && !c.options {
 					continue
 				}

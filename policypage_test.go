@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"regexp"
 	"testing"
+
+	"github.com/bacvault/bacvault/standin/roles"
 )
 
 // The page's section on locking and extending is what the stand-ins give a custodian: standin/roles, Custody.
@@ -37,4 +39,23 @@ func TestPermissionsPageIsTheTableOfACustodian(t *testing.T) {
 		documented = append(documented, m[1]+" on "+m[2])
 	}
 	same(t, "## Locking and extending the policy", documented, real)
+}
+
+// What a reader may do is a section of its own, and all that the stand-ins give him.
+func TestPermissionsPageIsTheTableOfAReader(t *testing.T) {
+	p := roles.DefaultPlaces()
+	place := map[string]string{p.VaultAccount + "/" + p.VaultContainer: "vault container", p.StateAccount + "/" + p.StateContainer: "state container"}
+	var real, documented []string
+	for _, g := range roles.Viewing(roles.Default(), roles.Reader).Grants() {
+		if g.Principal == roles.Reader {
+			real = append(real, g.Action+" on "+place[g.Scope])
+		}
+	}
+	if len(real) < 4 {
+		t.Fatalf("only %d rights of a reader were found", len(real))
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(section(t, page(t, "docs/permissions.md"), "## Looking"), -1) {
+		documented = append(documented, m[1]+" on "+m[2])
+	}
+	same(t, "## Looking", documented, real)
 }

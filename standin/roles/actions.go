@@ -135,6 +135,14 @@ func Promotion(t Table, clientID, server string) Table {
 	return t
 }
 
+// Viewing gives a principal what it needs to look, and to wait for what it asked for: all data of every backup can be read with it.
+func Viewing(t Table, clientID string) Table {
+	for _, action := range []string{ContainerRead, PolicyRead, BlobRead} {
+		t = t.With(clientID, action, t.places.VaultAccount+"/"+t.places.VaultContainer)
+	}
+	return t.With(clientID, BlobRead, t.places.StateAccount+"/"+t.places.StateContainer)
+}
+
 // Custody gives a principal what it needs to lock and to extend the vault's policy, for the hour that it takes. It neither sees
 // the backups nor may make, change or remove a policy.
 func Custody(t Table, clientID string) Table {

@@ -22,10 +22,14 @@ const (
 	Promoter = "b0000000-0000-4000-8000-000000000006"
 	// Custodian may lock and extend the vault's policy once Custody gave it that; before, it may do nothing.
 	Custodian = "b0000000-0000-4000-8000-000000000007"
+	// Reader may look once Viewing gave it that; before, it may do nothing.
+	Reader = "b0000000-0000-4000-8000-000000000008"
 )
 
 // All lists the client ids of every identity.
-func All() []string { return []string{Backup, Restore, Admin, Alerting, Operator, Promoter, Custodian} }
+func All() []string {
+	return []string{Backup, Restore, Admin, Alerting, Operator, Promoter, Custodian, Reader}
+}
 
 // Grant lets one principal do one action within a scope. A trailing * of Action or Scope stands for any rest.
 type Grant struct {

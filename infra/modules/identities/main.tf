@@ -34,6 +34,7 @@ locals {
     backup     = { backup = azurerm_user_assigned_identity.app["backup"].principal_id }
     restore    = { restore = azurerm_user_assigned_identity.app["restore"].principal_id }
     operators  = { for id in var.operators : id => id }
+    readers    = { for id in var.readers : id => id }
     alerting   = { for id in var.alerting : id => id }
     custodians = { for id in var.custodians : id => id }
     promoters  = { for id in var.promoters : id => id }

@@ -88,6 +88,12 @@ variable "operators" {
   default     = []
 }
 
+variable "readers" {
+  description = "Object ids of people who may look: `bacvault status`, list, show, verify, policy check, and --wait of what operators ask for. It is the right to read all data in every backup. Without it operators can ask and not see."
+  type        = set(string)
+  default     = []
+}
+
 variable "alerting" {
   description = "Object ids of programs that read the event subscriptions all and failures."
   type        = set(string)
@@ -101,7 +107,7 @@ variable "custodians" {
 }
 
 variable "promoters" {
-  description = "Object ids of people who may put a restored database in a live one's place. Grant it when a promotion is due and take it away after: Terraform's assignments have no end, those of Privileged Identity Management on the roles promoter and state have. The SQL part is in docs/grants.sql, section 4."
+  description = "Object ids of people who may put a restored database in a live one's place. Grant it when a promotion is due and take it away after: Terraform's assignments have no end, those of Privileged Identity Management on the roles promoter and state have. The SQL part is docs/grants-promote.sql."
   type        = set(string)
   default     = []
   validation {

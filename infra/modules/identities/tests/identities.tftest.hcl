@@ -99,7 +99,7 @@ run "least" {
     error_message = "no registry, no telemetry, no right"
   }
   assert {
-    condition     = toset(keys(output.role_ids)) == toset(["vault-writer", "vault-reader", "vault-custodian", "state", "sender", "receiver"])
+    condition     = toset(keys(output.role_ids)) == toset(["vault-writer", "vault-reader", "vault-custodian", "vault-viewer", "state-viewer", "state", "sender", "receiver"])
     error_message = "no role on SQL servers without a server: ${join(", ", keys(output.role_ids))}"
   }
   assert {
@@ -120,6 +120,7 @@ run "all_options" {
     restore_promotes      = true
     notify                = true
     operators             = ["o1"]
+    readers               = ["o1"]
     alerting              = ["a1"]
     custodians            = ["c1", "c2"]
     promoters             = ["p1"]
@@ -136,16 +137,16 @@ run "all_options" {
   }
   assert {
     condition = toset([for key in keys(azurerm_role_assignment.vault) : key if !startswith(key, "backup/") && !startswith(key, "restore/")]) == toset([
-      "c1/vault-custodian/vault_container", "c2/vault-custodian/vault_container",
+      "c1/vault-custodian/vault_container", "c2/vault-custodian/vault_container", "o1/vault-viewer/vault_container",
     ])
-    error_message = "custodians, at the container"
+    error_message = "custodians and readers, at the container"
   }
   assert {
     condition = length(setsubtract([
       "backup/receiver/subscription_notify", "backup/copier/sql_server", "backup/copy-operations/sql_resource_group", "restore/promoter/sql_server",
-      "o1/sender/backup_requests", "o1/sender/restore_requests", "a1/receiver/subscription_all", "a1/receiver/subscription_failures",
+      "o1/sender/backup_requests", "o1/sender/restore_requests", "o1/state-viewer/state_container", "a1/receiver/subscription_all", "a1/receiver/subscription_failures",
       "p1/promoter/sql_server", "p1/state/state_container",
-    ], keys(azurerm_role_assignment.other))) == 0 && length(azurerm_role_assignment.other) == 19
+    ], keys(azurerm_role_assignment.other))) == 0 && length(azurerm_role_assignment.other) == 20
     error_message = "each option gives its grants and no more: ${join(", ", keys(azurerm_role_assignment.other))}"
   }
   assert {
