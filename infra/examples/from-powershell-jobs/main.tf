@@ -76,6 +76,7 @@ module "identities" {
   application_insights  = { id = module.logs.application_insights_id }
   container_registry_id = var.container_registry_id
   operators             = var.operators  # principal ids: may ask for backups and restores
+  readers               = var.readers    # principal ids: may look, and wait for what they asked for
   custodians            = var.custodians # principal ids: may lock and extend the policy
   notify                = var.notify != null
 }

@@ -22,3 +22,23 @@ output "silence_query" {
   description = "The query behind the alert on silence: run it once by hand when the first backup is there. It must print nothing."
   value       = module.alerts.silence_query
 }
+
+output "grants_commands" {
+  description = "terraform output -raw grants_commands: gives both identities their rights in SQL. Run it in the repository's root, as the server's Entra administrator."
+  value       = module.app.grants_commands
+}
+
+output "doctor_commands" {
+  description = "terraform output -json doctor_commands | jq -r .backup (or .restore): runs the doctor once as that app."
+  value       = module.app.doctor_commands
+}
+
+output "cli_environment" {
+  description = "eval \"$(terraform output -raw cli_environment)\": the environment in which bacvault runs on your own machine. No secret."
+  value       = module.app.cli_environment
+}
+
+output "outbound_addresses" {
+  description = "Addresses that the apps may come from, where no subnet is set: what the SQL server's firewall must let in."
+  value       = module.app.outbound_addresses
+}

@@ -74,13 +74,19 @@ variable "sql_database_name" {
 }
 
 variable "operators" {
-  description = "Object ids that may ask for backups and restores."
+  description = "Object ids that may ask for backups and restores; they see nothing by that, see readers."
+  type        = set(string)
+  default     = []
+}
+
+variable "readers" {
+  description = "Object ids that may look: `bacvault status`, list, show, and --wait of what operators ask for. It is the right to read all data in every backup."
   type        = set(string)
   default     = []
 }
 
 variable "custodians" {
-  description = "Object ids that may lock and extend the policy: nobody for longer than an hour."
+  description = "Object ids that may lock and extend the policy: nobody for longer than an hour. Who plans a lock wants to be among readers too."
   type        = set(string)
   default     = []
 }

@@ -102,6 +102,14 @@ run "then_it_is_locked_and_the_waiver_is_gone" {
     policy_locked = true
   }
   assert {
+    condition     = strcontains(output.grants_commands, "-S sqlsvr-test.database.windows.net") && strcontains(output.grants_commands, "in master 'Orders'; do") && strcontains(output.grants_commands, "BackupIdentity=id-bacvault-test-backup RestoreIdentity=id-bacvault-test-restore ||")
+    error_message = "the grants do not name this server, database and identities: ${output.grants_commands}"
+  }
+  assert {
+    condition     = strcontains(output.cli_environment, "export SQL_DATABASE_NAME='Orders'") && !strcontains(output.cli_environment, "ALLOW_UNLOCKED") && strcontains(output.doctor_commands.restore, "--as restore")
+    error_message = "what people type beside the apps does not follow the apps"
+  }
+  assert {
     condition     = output.vault.unlocked_until == null
     error_message = "a waiver stands although the policy is locked"
   }

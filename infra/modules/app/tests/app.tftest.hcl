@@ -213,6 +213,48 @@ run "further_settings_reach_their_app" {
   }
 }
 
+# The texts stand in files beside this one, so that a test of the repository's root can type them (infra_typed_test.go).
+run "what_people_type_is_printed" {
+  command = plan
+  variables {
+    backup_identity = {
+      id        = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-backup"
+      client_id = "b0000000-0000-4000-8000-000000000001"
+      name      = "id-bacvault-test-backup"
+    }
+    restore_identity = {
+      id        = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore"
+      client_id = "b0000000-0000-4000-8000-000000000002"
+      name      = "id-bacvault-test-restore"
+    }
+    sql_server_name   = "sqlsvr-test, sqlsvr-b.database.windows.net"
+    sql_database_name = "Orders,sqlsvr-b/Two Words"
+    settings          = { BACVAULT_WORK_DIR = "/mnt/work", BACVAULT_RESTORE_SERVER_NAME = "sqlsvr-lab" }
+    vault = {
+      subscription_id     = "00000000-0000-0000-0000-000000000002"
+      resource_group_name = "rg-vault"
+      account_name        = "stvault"
+      container_name      = "sql-backups"
+      retention_days      = 365
+      unlocked_until      = "2099-01-01"
+    }
+    unlocked_reason = "it's new"
+    notify          = { webhook_secret_id = "https://kv-test.vault.azure.net/secrets/bacvault-webhook" }
+  }
+  assert {
+    condition     = "${output.cli_environment}\n" == file("./tests/typed/cli_environment.sh")
+    error_message = "the environment of a command line is another: ${output.cli_environment}"
+  }
+  assert {
+    condition     = "${output.grants_commands}\n" == file("./tests/typed/grants.sh")
+    error_message = "the grants are others: ${output.grants_commands}"
+  }
+  assert {
+    condition     = "${output.doctor_commands.backup}\n" == file("./tests/typed/doctor_backup.sh") && "${output.doctor_commands.restore}\n" == file("./tests/typed/doctor_restore.sh")
+    error_message = "the doctor is called in another way: ${output.doctor_commands.backup}\n${output.doctor_commands.restore}"
+  }
+}
+
 run "wrong_input_is_refused" {
   command = plan
   variables {

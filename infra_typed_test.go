@@ -1,0 +1,82 @@
+package bacvault_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bacvault/bacvault/internal/config"
+)
+
+// typed is what the module app prints for people to paste, as its own tests hold it; env is added to an empty environment.
+func typed(t *testing.T, name, before, after string) string {
+	t.Helper()
+	file := filepath.Join("infra", "modules", "app", "tests", "typed", name)
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", before+"\n"+page(t, file)+after)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", file, err, out)
+	}
+	return string(out)
+}
+
+// A person's command line takes the environment that Terraform prints, with every sign in it.
+func TestPrintedEnvironmentIsTaken(t *testing.T) {
+	environ := strings.Split(strings.TrimSuffix(typed(t, "cli_environment.sh", "", "env -0"), "\x00"), "\x00")
+	c, err := config.Load(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.AllowUnlockedReason != "it's new" || c.VaultContainer != "sql-backups" || c.BackupSchedule != "0 0 2 * * *" {
+		t.Errorf("it reads as %q, %q, %q", c.AllowUnlockedReason, c.VaultContainer, c.BackupSchedule)
+	}
+}
+
+// The doctor's container gets the app's settings and identity, each as one argument, and no secret.
+func TestPrintedDoctorIsTheApp(t *testing.T) {
+	for app, id := range map[string]string{"backup": "b0000000-0000-4000-8000-000000000001", "restore": "b0000000-0000-4000-8000-000000000002"} {
+		t.Run(app, func(t *testing.T) {
+			out := typed(t, "doctor_"+app+".sh", `az() { printf '%s\n' "$@"; }`, "")
+			args := strings.Split(out, "\n")
+			i := slices.Index(args, "--environment-variables")
+			j := i + 1 + slices.Index(args[i+1:], "container") // the next command
+			if i < 0 || j <= i {
+				t.Fatalf("no environment in\n%s", out)
+			}
+			environ := args[i+1 : j]
+			c, err := config.Load(environ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.ClientID != id || !slices.Contains(environ, "AZURE_CLIENT_ID="+id) || !slices.Contains(args, "bacvault doctor --as "+app+" --output text") {
+				t.Errorf("it does not run as the %s app:\n%s", app, out)
+			}
+			if strings.Contains(out, "KeyVault") || c.WorkDir != "/tmp/bacvault" {
+				t.Errorf("it carries what is the app's alone:\n%s", out)
+			}
+		})
+	}
+}
+
+// Each server gets the script in master, and where databases are protected in those; only who has business there is named.
+func TestPrintedGrantsNameEachDatabase(t *testing.T) {
+	out := typed(t, "grants.sh", `sqlcmd() { echo "$2|$4|${11}|${12}|${10}"; }`, "")
+	backup, restore := "BackupIdentity=id-bacvault-test-backup|RestoreIdentity=none", "BackupIdentity=none|RestoreIdentity=id-bacvault-test-restore"
+	var want []string
+	for _, r := range [][3]string{
+		{"sqlsvr-b", "master", backup}, {"sqlsvr-b", "Orders", backup}, {"sqlsvr-b", "Two Words", backup}, {"sqlsvr-lab", "master", restore},
+		{"sqlsvr-test", "master", backup}, {"sqlsvr-test", "Orders", backup},
+	} {
+		want = append(want, r[0]+".database.windows.net|"+r[1]+"|"+r[2]+"|-v\n")
+	}
+	if out != strings.Join(want, "") {
+		t.Errorf("printed\n%s\nwant\n%s", out, strings.Join(want, ""))
+	}
+	if _, err := os.Stat("docs/grants.sql"); err != nil || !strings.Contains(page(t, "infra/modules/app/tests/typed/grants.sh"), "-i docs/grants.sql") {
+		t.Errorf("the script is not where the command looks: %v", err)
+	}
+}
