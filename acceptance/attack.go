@@ -134,7 +134,7 @@ type attackOn struct {
 // attacks are in an order in which none stands in another's way: the block comes after the commits, and the lease, which would
 // refuse the others, comes last. fresh is a name that is not taken.
 func attacks(b, fresh *blockblob.Client) []attackOn {
-	soon := time.Now().Add(25 * time.Hour)
+	soon, unlocked := time.Now().Add(25*time.Hour), to.Ptr(blob.ImmutabilityPolicySettingUnlocked)
 	const other = "overwritten\n"
 	upload := func(to *blockblob.Client, o *blockblob.UploadOptions) func(context.Context) error {
 		return func(ctx context.Context) error { _, err := to.Upload(ctx, body(other), o); return err }
@@ -164,26 +164,59 @@ func attacks(b, fresh *blockblob.Client) []attackOn {
 			_, err := b.SetTags(ctx, map[string]string{"acceptance": "changed"}, nil)
 			return err
 		}},
-		{whatPolicyOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetImmutabilityPolicy(ctx, soon, nil); return err }},
-		{whatHoldOnBlob, refusedSomehow, func(ctx context.Context) error { _, err := b.SetLegalHold(ctx, true, nil); return err }},
-		{whatPolicyOnPut, refusedSomehow, upload(fresh, &blockblob.UploadOptions{
-			AccessConditions: createOnly(), ImmutabilityPolicyExpiryTime: &soon, ImmutabilityPolicyMode: to.Ptr(blob.ImmutabilityPolicySettingUnlocked),
-		})},
-		{whatLease, allowed, func(ctx context.Context) error { return leased(ctx, b) }},
+		{whatPolicyOnBlob, refusedSomehow, undone(func(ctx context.Context) error {
+			_, err := b.SetImmutabilityPolicy(ctx, soon, &blob.SetImmutabilityPolicyOptions{Mode: unlocked})
+			return err
+		}, unprotect(b))},
+		{whatHoldOnBlob, refusedSomehow, undone(hold(b, true), hold(b, false))},
+		{whatPolicyOnPut, refusedSomehow, undone(upload(fresh, &blockblob.UploadOptions{
+			AccessConditions: createOnly(), ImmutabilityPolicyExpiryTime: &soon, ImmutabilityPolicyMode: unlocked,
+		}), unprotect(fresh))},
+		{whatLease, allowed, func(ctx context.Context) error {
+			l, err := lease.NewBlobClient(b, nil)
+			if err != nil {
+				return err
+			}
+			return undone(func(ctx context.Context) error { _, err := l.AcquireLease(ctx, 15, nil); return err },
+				func(ctx context.Context) error { _, err := l.ReleaseLease(ctx, nil); return err })(ctx)
+		}},
 	}
 }
 
-// leased takes a lease and lets it go, so that nothing is in the way of clean-up. The answer that counts is the first one.
-func leased(ctx context.Context, b *blockblob.Client) error {
-	l, err := lease.NewBlobClient(b, nil)
-	if err != nil {
+// brief is an error in one line, and none that its answer could be read from.
+func brief(err error) string {
+	var refused *azcore.ResponseError
+	if errors.As(err, &refused) {
+		return fmt.Sprintf("%d %s", refused.StatusCode, refused.ErrorCode)
+	}
+	return err.Error()
+}
+
+func hold(b *blockblob.Client, on bool) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := b.SetLegalHold(ctx, on, nil); return err }
+}
+
+func unprotect(b *blockblob.Client) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := b.DeleteImmutabilityPolicy(ctx, nil); return err }
+}
+
+// undone takes back what a request may have done, Ctrl-C or not: a hold or a policy that stayed would outlast the run, and a lease stand
+// in the way of clean-up. The answer that counts, and is written down, is the first one.
+func undone(do, undo func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := do(ctx)
+		var refused *azcore.ResponseError
+		if errors.As(err, &refused) && refused.StatusCode < http.StatusInternalServerError {
+			return err
+		}
+		var unheard *http.Response
+		after, cancel := context.WithTimeout(policy.WithCaptureResponse(context.WithoutCancel(ctx), &unheard), tryLimit)
+		defer cancel()
+		if uerr := undo(after); err == nil && uerr != nil {
+			return fmt.Errorf("the store took it, and did not take it back: %s", brief(uerr))
+		}
 		return err
 	}
-	if _, err := l.AcquireLease(ctx, 15, nil); err != nil {
-		return err
-	}
-	_, err = l.ReleaseLease(context.WithoutCancel(ctx), nil)
-	return err
 }
 
 func unchanged(ctx context.Context, b *blockblob.Client) error {
@@ -227,12 +260,13 @@ func (a *acceptance) try(ctx context.Context, what string, want expectation, do 
 	return at
 }
 
-// kept are the headers that are about the blob or the answer; none of an answer's headers is secret.
+// kept are the headers that are about the blob or the answer. What an owner wrote on a container of theirs is nobody else's: the
+// report is to be sent to us.
 func kept(h http.Header) map[string]string {
 	out := map[string]string{}
 	for name, values := range h {
 		name = strings.ToLower(name)
-		if strings.HasPrefix(name, "x-ms-") || name == "etag" || name == "last-modified" || name == "content-type" {
+		if strings.HasPrefix(name, "x-ms-") && !strings.HasPrefix(name, "x-ms-meta-") || name == "etag" || name == "last-modified" || name == "content-type" {
 			out[name] = strings.Join(values, ", ")
 		}
 	}

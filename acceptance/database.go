@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -27,7 +26,7 @@ func (a *acceptance) list(ctx context.Context) (string, error) {
 
 // copy makes the database that stands for the live one from here on.
 func (a *acceptance) copy(ctx context.Context) (string, error) {
-	if err := a.parts.SQL.Copy(ctx, a.source, a.live, "", a.cfg.CopyTimeout); err != nil {
+	if err := a.made(a.live, a.parts.SQL.Copy(ctx, a.source, a.live, "", a.cfg.CopyTimeout)); err != nil {
 		return "", err
 	}
 	info, err := a.parts.SQL.WaitOnline(ctx, a.live, 10*time.Minute)
@@ -137,7 +136,7 @@ func (a *acceptance) copyByPlane(ctx context.Context) (string, error) {
 		return "", skipped("BACVAULT_SQL_RESOURCE_GROUP is not set")
 	}
 	target := a.live + "_plane"
-	err := a.parts.Management.Copy(ctx, a.source, target, "", a.cfg.CopyTimeout)
+	err := a.made(target, a.parts.Management.Copy(ctx, a.source, target, "", a.cfg.CopyTimeout))
 	if err != nil {
 		if f := bacvault.AsFailure(err, ""); a.o.leastRights && f.Code == bacvault.CodeSQLDenied {
 			return "", skipped("the documented rights leave it out where copies are made by T-SQL: " + f.Detail)
@@ -167,61 +166,3 @@ func (a *acceptance) scale(ctx context.Context) (string, error) {
 }
 
 func (a *acceptance) restored() string { return a.live + "_RESTORE" }
-
-// clean drops every database whose name begins with that of this run's copy: nobody else makes such a name. The source's does not.
-func (a *acceptance) clean(ctx context.Context) (string, error) {
-	all, err := a.parts.SQL.Databases(ctx)
-	if err != nil {
-		return "", err
-	}
-	var dropped, failed []string
-	for _, d := range all {
-		if d.Name != a.live && !strings.HasPrefix(d.Name, a.live+"_") {
-			continue
-		}
-		if err := a.parts.SQL.Drop(ctx, d.Name); err != nil {
-			failed = append(failed, fmt.Sprintf("%s: %v", d.Name, err))
-			continue
-		}
-		dropped = append(dropped, d.Name)
-	}
-	detail := "dropped: " + listed(dropped)
-	if len(failed) > 0 {
-		return detail, fmt.Errorf("not dropped: %s", strings.Join(failed, "; "))
-	}
-	return detail, nil
-}
-
-// left looks once more at what is there, and names it: a list of what was meant to be dropped would prove nothing. Blobs are
-// left where nobody asked for their removal; a database never may be.
-func (a *acceptance) left(ctx context.Context) (string, error) {
-	say := func(format string, args ...any) { a.rep.Left = append(a.rep.Left, fmt.Sprintf(format, args...)) }
-	all, err := a.parts.SQL.Databases(ctx)
-	if err != nil {
-		say("databases: not known: %v", err)
-	}
-	errs := []error{err}
-	for _, d := range all {
-		if strings.HasPrefix(d.Name, a.live) {
-			say("database %s", d.Name)
-			errs = append(errs, fmt.Errorf("the database %s is left: drop it by hand", d.Name))
-		}
-	}
-	for _, prefix := range a.folders() {
-		names, err := a.blobs(ctx, prefix)
-		if err != nil {
-			say("blobs below %s: not known: %v", prefix, err)
-			errs = append(errs, err)
-		}
-		for _, n := range names {
-			say("blob %s", n)
-		}
-	}
-	say("small blobs of leases, marks and the promotion's record in %s, which may be deleted", a.cfg.StateURL())
-	return fmt.Sprintf("no database, %d other things; the list stands below", len(a.rep.Left)), errors.Join(errs...)
-}
-
-// folders are where blobs of this run lie.
-func (a *acceptance) folders() []string {
-	return []string{a.parts.Server + "/" + a.live + "/", canaries + "acceptance-" + a.stamp}
-}

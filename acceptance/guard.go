@@ -55,6 +55,13 @@ func (a *acceptance) refuse(ctx context.Context) error {
 	case info.Name != a.source:
 		return fmt.Errorf("the database is spelled %s, not %s", info.Name, a.source)
 	}
+	all, err := a.parts.SQL.Databases(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.unnamed(all); err != nil {
+		return err
+	}
 	f, err := a.parts.SQL.Preflight(ctx, a.source)
 	if err != nil {
 		return err

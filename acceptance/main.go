@@ -58,6 +58,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintln(stderr, "acceptance: --database names the small database to copy; it is asked for by name so that it is never another one")
 		return exitUsage
 	}
+	if err := writable(o.report); err != nil {
+		fmt.Fprintln(stderr, "acceptance: nothing was begun: the report could not be written:", err)
+		return exitUsage
+	}
 	a, err := begin(ctx, o, environ, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "acceptance: nothing was begun:", err)

@@ -114,7 +114,7 @@ func (a *acceptance) restore(ctx context.Context) (string, error) {
 		return "", err
 	}
 	res, err := a.app.Restore(ctx, req)
-	if err != nil {
+	if err := a.made(a.restored(), err); err != nil {
 		return "", err
 	}
 	if len(res.Tables) != len(a.rows) {

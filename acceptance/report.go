@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -143,6 +144,18 @@ func (r *Report) judge() {
 	for _, s := range r.Statements {
 		r.Passed = r.Passed && s.Outcome == outcomeRan
 	}
+}
+
+// writable makes the folder and tries it: an hour's answers must not be lost at the end.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".acceptance-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // write makes both files, for programs and for people.

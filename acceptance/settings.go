@@ -35,6 +35,9 @@ type acceptance struct {
 	live   string // our copy of it, which all that follows treats as the live database
 	size   size
 	canary string // our blob under attack
+	// foreign are databases that had a name of this run's before it could take it.
+	foreign map[string]bool
+	late    time.Duration // see lateLook
 
 	mu      sync.Mutex
 	stages  []Stage // of the step that runs
@@ -67,6 +70,9 @@ func begin(ctx context.Context, o options, environ []string, words io.Writer) (*
 	if len(a.cfg.Servers) != 1 {
 		return nil, fmt.Errorf("the settings name %d servers; say which with --server", len(a.cfg.Servers))
 	}
+	if err := a.alone(); err != nil {
+		return nil, err
+	}
 	if a.cfg.NoManagementPlane {
 		return nil, fmt.Errorf("BACVAULT_MANAGEMENT_PLANE is off: without it nobody can see whether the policy is unlocked and of one day")
 	}
@@ -80,8 +86,19 @@ func begin(ctx context.Context, o options, environ []string, words io.Writer) (*
 	if err := a.wire(a.size.objective); err != nil {
 		return nil, err
 	}
-	a.rep = newReport(a)
+	a.rep, a.late = newReport(a), lateLook
+	if a.rep.StandIn { // which has made a database once it has answered
+		a.late = time.Second
+	}
 	return a, nil
+}
+
+// alone holds the settings to one database, the run's own copy: a list of names has no way to say one that holds a comma.
+func (a *acceptance) alone() error {
+	if p := a.cfg.Protected; len(p) != 1 || p[0].Name != a.live {
+		return fmt.Errorf("SQL_DATABASE_NAME can't name a copy of %q: take a database without a comma, or blanks at its ends, in its name", a.source)
+	}
+	return nil
 }
 
 // mark stands between the source's name and the time in the name of our copy.
