@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,4 +80,63 @@ func TestPrintedGrantsNameEachDatabase(t *testing.T) {
 	if _, err := os.Stat("docs/grants.sql"); err != nil || !strings.Contains(page(t, "infra/modules/app/tests/typed/grants.sh"), "-i docs/grants.sql") {
 		t.Errorf("the script is not where the command looks: %v", err)
 	}
+}
+
+var outputOf = regexp.MustCompile("output -(?:raw|json) (\\w+)|(?m)^ *\\| (?:output )?`(\\w+)` \\|")
+
+// What a page tells its reader to ask Terraform for, every example gives.
+func TestOutputsOfThePagesAreThere(t *testing.T) {
+	n := 0
+	for _, file := range []string{"docs/deploying.md", "docs/doctor.md", "infra/README.md", "infra/examples/one-database/README.md", "infra/examples/many-databases/README.md", "infra/examples/from-powershell-jobs/README.md"} {
+		text := page(t, file)
+		for _, m := range outputOf.FindAllStringSubmatch(text, -1) {
+			name := m[1] + m[2]
+			if m[2] != "" && (file != "infra/README.md" || !strings.Contains(section(t, text, "## Order"), m[0])) {
+				continue // rows of other tables are no outputs
+			}
+			n++
+			for _, e := range terraformExamples(t) {
+				if !strings.Contains(page(t, filepath.Join(e, "outputs.tf")), "output \""+name+"\" {") {
+					t.Errorf("%s asks for the output %s, which %s has not", file, name, e)
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Fatalf("only %d outputs were found", n)
+	}
+}
+
+// Whoever copies the example of values and fills it in is asked for nothing more, and for nothing that is not there.
+func TestExampleValuesFitTheirVariables(t *testing.T) {
+	for _, e := range terraformExamples(t) {
+		var known, wanted, given []string
+		for _, m := range regexp.MustCompile(`(?ms)^variable "(\w+)" \{\n(.*?)^\}`).FindAllStringSubmatch(page(t, filepath.Join(e, "variables.tf")), -1) {
+			if known = append(known, m[1]); !regexp.MustCompile(`(?m)^  default +=`).MatchString(m[2]) {
+				wanted = append(wanted, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile(`(?m)^(\w+) +=`).FindAllStringSubmatch(page(t, filepath.Join(e, "terraform.tfvars.example")), -1) {
+			if given = append(given, m[1]); !slices.Contains(known, m[1]) {
+				t.Errorf("%s: terraform.tfvars.example sets %s, which is no variable", e, m[1])
+			}
+		}
+		for _, w := range append(wanted, "policy_locked", "unlocked_until", "operators", "readers", "custodians") {
+			if !slices.Contains(given, w) {
+				t.Errorf("%s: terraform.tfvars.example lacks %s", e, w)
+			}
+		}
+		if len(wanted) < 6 || len(given) < 12 {
+			t.Fatalf("%s: only %d variables without default, %d values", e, len(wanted), len(given))
+		}
+	}
+}
+
+func terraformExamples(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("infra/examples/*")
+	if err != nil || len(found) < 3 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	return found
 }

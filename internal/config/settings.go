@@ -104,7 +104,7 @@ func Settings() []Setting {
 			set: oneOf(func(c *Config) *string { return &c.CopyBy }, "tsql", "management")},
 		{Name: "BACVAULT_SQL_SUBSCRIPTION_ID", Doc: "Subscription of the server, when it is not TARGET_SUBSCRIPTION_ID.",
 			set: text(func(c *Config) *string { return &c.SQLSubscription })},
-		{Name: "BACVAULT_SQL_RESOURCE_GROUP", Doc: "Resource group of the server.",
+		{Name: "BACVAULT_SQL_RESOURCE_GROUP", Doc: "Resource group of the server. Without it nothing is promoted: a promotion reads and sets backup retention there.",
 			set: text(func(c *Config) *string { return &c.SQLResourceGroup })},
 		{Name: "BACVAULT_JANITOR_AFTER", Default: "24h", Doc: "A copy of ours that belongs to no live run is dropped when it is older than this.",
 			set: duration(func(c *Config) *time.Duration { return &c.JanitorAfter })},

@@ -78,6 +78,8 @@ module "identities" {
   operators             = var.operators  # principal ids: may ask for backups and restores
   readers               = var.readers    # principal ids: may look, and wait for what they asked for
   custodians            = var.custodians # principal ids: may lock and extend the policy
+  promoters             = var.promoters  # principal ids: may promote
+  sql_server_id         = length(var.promoters) > 0 ? var.sql_server_id : null
   notify                = var.notify != null
 }
 
@@ -95,7 +97,7 @@ module "app" {
   service_bus_fqdn              = module.bus.fqdn
   log_analytics_workspace_id    = module.logs.workspace_id
   application_insights_settings = module.logs.application_insights
-  settings                      = merge({ TARGET_SUBSCRIPTION_ID = var.vault_subscription_id }, var.settings)
+  settings                      = merge({ TARGET_SUBSCRIPTION_ID = var.vault_subscription_id }, { BACVAULT_SQL_SUBSCRIPTION_ID = split("/", var.sql_server_id)[2], BACVAULT_SQL_RESOURCE_GROUP = split("/", var.sql_server_id)[4] }, var.settings)
   notify                        = var.notify
 }
 

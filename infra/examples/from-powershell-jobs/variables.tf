@@ -91,6 +91,21 @@ variable "sql_server_name" {
   type        = string
 }
 
+variable "sql_server_id" {
+  description = "Resource id of the logical server: where backup retention is read and set when a restored database is promoted. Without these settings a promotion is refused."
+  type        = string
+  validation {
+    condition     = can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\\.Sql/servers/[^/]+$", var.sql_server_id))
+    error_message = "sql_server_id: the resource id of the logical server, as az sql server show --query id prints it."
+  }
+}
+
+variable "promoters" {
+  description = "Object ids that may put a restored database in a live one's place; for as long as it takes (docs/permissions.md). The SQL part is docs/grants-promote.sql. Whoever applies needs User Access Administrator on the server's resource group then."
+  type        = set(string)
+  default     = []
+}
+
 variable "sql_database_name" {
   description = "SQL_DATABASE_NAME of the backup job. The restore app gets the same: what it may restore, not the target (docs/migration.md)."
   type        = string

@@ -113,13 +113,16 @@ module "app" {
   service_bus_fqdn              = module.bus.fqdn
   log_analytics_workspace_id    = module.logs.workspace_id
   application_insights_settings = module.logs.application_insights
-  settings                      = var.settings
-  sku                           = var.sku
-  instances                     = var.instances
-  separate_plans                = true # drills of a whole estate must not take disk and memory from the nights
-  backup_schedule               = var.backup_schedule
-  drill_schedule                = var.drill_schedule
-  notify                        = var.notify
+  settings = merge(
+    var.sql_resource_group_id == null ? {} : { BACVAULT_SQL_SUBSCRIPTION_ID = split("/", var.sql_resource_group_id)[2], BACVAULT_SQL_RESOURCE_GROUP = split("/", var.sql_resource_group_id)[4] },
+    var.settings,
+  )
+  sku             = var.sku
+  instances       = var.instances
+  separate_plans  = true # drills of a whole estate must not take disk and memory from the nights
+  backup_schedule = var.backup_schedule
+  drill_schedule  = var.drill_schedule
+  notify          = var.notify
 }
 
 module "alerts" {

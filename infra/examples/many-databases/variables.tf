@@ -68,6 +68,16 @@ variable "servers" {
   }
 }
 
+variable "sql_resource_group_id" {
+  description = "Resource group of the servers (/subscriptions/…/resourceGroups/…), one for all of them. null: nothing can be promoted, for a promotion reads and sets backup retention there."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.sql_resource_group_id == null || can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+$", var.sql_resource_group_id))
+    error_message = "sql_resource_group_id: the id of a resource group, as az group show --query id prints it."
+  }
+}
+
 variable "sku" {
   description = "Size of an instance (docs/hosting.md): memory for sqlpackage, disk for twice the largest database."
   type        = string

@@ -73,6 +73,7 @@ variables {
   storage_account_name      = "stoldjobs"
   storage_container_name    = "sql-backups-immutable"
   sql_server_name           = "sqlsvr-cohman-test-uks"
+  sql_server_id             = "/subscriptions/00000000-0000-4000-8000-000000000003/resourceGroups/rg-sql/providers/Microsoft.Sql/servers/sqlsvr-test"
   sql_database_name         = "DToSDB"
   retention_days            = 365
   import_policy             = false

@@ -71,6 +71,7 @@ variables {
   vault_account_name    = "stvaulttest"
   retention_days        = 365
   sql_server_name       = "sqlsvr-test.database.windows.net"
+  sql_server_id         = "/subscriptions/00000000-0000-4000-8000-000000000003/resourceGroups/rg-sql/providers/Microsoft.Sql/servers/sqlsvr-test"
   sql_database_name     = "Orders"
   image                 = { registry = "acrtest.azurecr.io", name = "bacvault", tag = "v0.1.0" }
   container_registry_id = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-acr/providers/Microsoft.ContainerRegistry/registries/acrtest"
@@ -106,7 +107,7 @@ run "then_it_is_locked_and_the_waiver_is_gone" {
     error_message = "the grants do not name this server, database and identities: ${output.grants_commands}"
   }
   assert {
-    condition     = strcontains(output.cli_environment, "export SQL_DATABASE_NAME='Orders'") && !strcontains(output.cli_environment, "ALLOW_UNLOCKED") && strcontains(output.doctor_commands.restore, "--as restore")
+    condition     = strcontains(output.cli_environment, "export SQL_DATABASE_NAME='Orders'") && !strcontains(output.cli_environment, "ALLOW_UNLOCKED") && strcontains(output.cli_environment, "export BACVAULT_SQL_SUBSCRIPTION_ID='00000000-0000-4000-8000-000000000003'") && strcontains(output.cli_environment, "export BACVAULT_SQL_RESOURCE_GROUP='rg-sql'") && strcontains(output.doctor_commands.restore, "--as restore")
     error_message = "what people type beside the apps does not follow the apps"
   }
   assert {
@@ -136,4 +137,13 @@ run "one_subscription_for_both_is_refused" {
     sql_database_name     = "*"
   }
   expect_failures = [var.vault_subscription_id, var.sql_server_name, var.sql_database_name]
+}
+
+run "the_id_of_another_server_is_refused" {
+  command = plan
+  variables {
+    policy_locked   = true
+    sql_server_name = "sqlsvr-other"
+  }
+  expect_failures = [var.sql_server_id]
 }
