@@ -12,8 +12,9 @@ import (
 // ours, and for those that dead-lettering adds (twice 4,096 bytes). In base64, as many tools pass a message on, it is just 256 KiB.
 const MaxEvent = 192 << 10
 
-// longestText bounds each text of an event that would be too large, as JSON writes it.
-const longestText = 1 << 10
+// longestText bounds each text of an event that would be too large, as JSON writes it. No name of a blob is longer, not even one of 128
+// ampersands, each of which takes six letters and stands there twice: half a name names nothing.
+const longestText = 2 << 10
 
 // Omitted says of a list how many of its entries an event had no room for.
 type Omitted struct {

@@ -68,6 +68,22 @@ func TestAnEventThatFitsIsWhole(t *testing.T) {
 	}
 }
 
+// A name that is cut names nothing: the longest that Azure takes for a blob is whole, in the places that a person goes to.
+func TestNamesOfBlobsAreNeverCut(t *testing.T) {
+	for _, d := range []bacvault.Database{{Server: "srv", Name: strings.Repeat(" ", 128)}, {Server: strings.Repeat("s", 63), Name: strings.Repeat("&", 128)}} {
+		blob := d.BlobName(bacvault.SlotAt(time.Now()))
+		manifest := bacvault.ManifestName(blob)
+		e, _ := event(t, bacvault.BackupCompleted, bacvault.EventData{Blob: &bacvault.Blob{Name: blob}, Manifest: manifest, Tables: tables(5000)})
+		if e.Data.Manifest != manifest || e.Data.Blob.Name != blob || !strings.Contains(e.Data.Omitted[0].Where, manifest) {
+			t.Errorf("of %d letters %d are there: %s", len(manifest), len(e.Data.Manifest), e.Data.Omitted[0].Where)
+		}
+	}
+	long := strings.Repeat("x", 1024)
+	if e, _ := event(t, bacvault.BackupCompleted, bacvault.EventData{Manifest: long, Tables: tables(5000)}); e.Data.Manifest != long {
+		t.Error("the longest name that Azure takes was cut")
+	}
+}
+
 // Whatever is in it, an event can be published: all lists long, all texts long, in letters that JSON writes with six bytes.
 func TestNoEventIsTooLarge(t *testing.T) {
 	text := strings.Repeat("<é\x01", 40_000)
