@@ -190,6 +190,33 @@ func TestRunThatEndedWithoutAResultIsToldAsThat(t *testing.T) {
 	}
 }
 
+// mute is an operator whose state container does not answer.
+type mute struct{ *fake }
+
+func (mute) LastEnd(ctx context.Context, _ string, _ bacvault.Database, _ string, _ time.Time) (*app.End, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (mute) Running(ctx context.Context, _ string) (*bacvault.Progress, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A state container that does not answer takes no time from the look at the vault, where the result lies.
+func TestAResultIsSeenThoughTheStateContainerDoesNotAnswer(t *testing.T) {
+	c, _, _ := desk(nil, nil)
+	w := &waiting{c: c, operator: mute{&fake{}}, awaited: awaited{request: "id-1"}, show: c.watch(), limit: 10 * time.Millisecond}
+	defer w.show.close()
+	end, err := w.look(t.Context(), func(ctx context.Context) (bool, error) { return ctx.Err() == nil, ctx.Err() })
+	if !end || err != nil {
+		t.Errorf("seen %t, %v", end, err)
+	}
+	if end, err = w.look(t.Context(), func(context.Context) (bool, error) { return false, nil }); end || err != nil || !w.blind {
+		t.Errorf("seen %t, %v; that its progress can't be read was said: %t", end, err, w.blind)
+	}
+}
+
 func TestInterruptedWaitLeavesTheRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{manifest: func(look int) (bacvault.Manifest, bool, error) {

@@ -25,7 +25,7 @@ func (p *patience) flags(cmd *cobra.Command) {
 const (
 	// grace is how long the traces of a run that has just ended may take to be seen.
 	grace = 15 * time.Second
-	// lookLimit bounds one look.
+	// lookLimit bounds one look at one place.
 	lookLimit = time.Minute
 )
 
@@ -47,7 +47,7 @@ func (c *cli) await(ctx context.Context, p patience, what awaited, a operator, d
 	defer cancel()
 	show := c.watch()
 	defer show.close()
-	w := &waiting{c: c, operator: a, awaited: what, show: show}
+	w := &waiting{c: c, operator: a, awaited: what, show: show, limit: lookLimit}
 	for {
 		end, err := w.look(ctx, done)
 		if end || err != nil {
@@ -72,7 +72,8 @@ type waiting struct {
 	c        *cli
 	operator operator
 	awaited
-	show *progress
+	show  *progress
+	limit time.Duration
 
 	ran   bool      // it was seen at work
 	gone  time.Time // since when it is no longer
@@ -82,16 +83,20 @@ type waiting struct {
 }
 
 func (w *waiting) look(ctx context.Context, done func(context.Context) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
-	// The run and its end are looked at first: one that ends between the looks then has left its result for the last.
-	end, eerr := w.operator.LastEnd(ctx, w.kind, w.database, w.request, w.began)
-	p, perr := w.operator.Running(ctx, w.request)
-	ok, err := done(ctx)
+	// The run and its end are looked at first: one that ends between the looks then has left its result for the last. They lie in one
+	// place, which this operator may not reach, and the result in another.
+	inState, cancel := context.WithTimeout(ctx, w.limit)
+	end, eerr := w.operator.LastEnd(inState, w.kind, w.database, w.request, w.began)
+	p, perr := w.operator.Running(inState, w.request)
+	cancel()
+	inVault, cancel := context.WithTimeout(ctx, w.limit)
+	ok, err := done(inVault)
+	late := inVault.Err() != nil
+	cancel()
 	switch {
 	case ok:
 		return true, nil
-	case ctx.Err() != nil:
+	case late:
 		return false, nil // the caller says which end it was
 	case err != nil:
 		f := bacvault.AsFailure(err, "")
