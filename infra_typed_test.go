@@ -140,3 +140,26 @@ func terraformExamples(t *testing.T) []string {
 	}
 	return found
 }
+
+// What the page tells whoever has a closed network to set is there to be set.
+func TestVariablesOfAClosedNetworkExist(t *testing.T) {
+	n := 0
+	for _, row := range regexp.MustCompile("(?m)^\\| `(modules/\\w+)` \\| (`[a-z].*) \\|$").FindAllStringSubmatch(section(t, page(t, "infra/README.md"), "## Hosting"), -1) {
+		files, err := filepath.Glob(filepath.Join("infra", row[1], "variables*.tf"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", row[1], files, err)
+		}
+		text := ""
+		for _, f := range files {
+			text += page(t, f)
+		}
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[2], -1) {
+			if n++; !strings.Contains(text, "variable \""+m[1]+"\" {") {
+				t.Errorf("%s has no variable %s", row[1], m[1])
+			}
+		}
+	}
+	if n < 8 {
+		t.Fatalf("only %d variables were found", n)
+	}
+}
