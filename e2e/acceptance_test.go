@@ -39,11 +39,13 @@ type acceptance struct {
 		Answer           string
 		Settled, Differs bool
 	}
-	Statements []struct {
-		Constant, Outcome, Error string
-		Times                    int
-	}
+	Statements              []sent
 	UnknownStatements, Left []string
+}
+
+type sent struct {
+	Constant, Outcome, Error string
+	Times                    int
 }
 
 var acceptanceProgram = sync.OnceValues(func() (string, error) {
@@ -254,38 +256,6 @@ func TestAnAcceptanceRunRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("is locked", all...)
-}
-
-// A run that is interrupted drops what it has made, and has not passed.
-func TestAnInterruptedAcceptanceRunDropsWhatItMade(t *testing.T) {
-	a := startAcceptance(t, stack.Options{})
-	cmd := a.acceptCommand(roles.Admin, nil, "--yes-create-and-drop", "--database", "DB")
-	words := &lines{}
-	cmd.Stderr = words
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	a.until("the copy to be made", func() bool { return strings.Contains(words.String(), "\nrights\n") && len(a.SQL.Databases()) == 2 })
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	err := cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 {
-		t.Errorf("exit %d (%v)\n%s", code, err, words)
-	}
-	rep := a.acceptReport()
-	if rep.Passed || rep.verdict("clean up") != "pass" || rep.verdict("backup") != "skipped" || len(a.SQL.Databases()) != 1 {
-		t.Errorf("passed %t, clean up %s, backup %s, databases %v", rep.Passed, rep.verdict("clean up"), rep.verdict("backup"), a.SQL.Databases())
-	}
-	notRun := 0
-	for _, s := range rep.Statements {
-		if s.Outcome == "NOT RUN" {
-			notRun++
-		}
-	}
-	if notRun == 0 {
-		t.Error("every statement is said to have run")
-	}
 }
 
 // secretless fails where a token got out.
