@@ -190,6 +190,10 @@ func (c *Config) setLockRenewal(v string) error {
 		n, _ := strconv.Atoi("0" + m[i+1]) // digits, or nothing where there are no days
 		c.lockRenewal += time.Duration(n) * unit
 	}
+	if long := c.lockRenewal; long <= lockSpare {
+		c.lockRenewal = 0 // said once
+		return faultf("the host renews a message's lock for %s, and no run has an end within that: take some hours more than BACVAULT_RUN_TIMEOUT", long)
+	}
 	return nil
 }
 

@@ -97,6 +97,8 @@ func TestRunEndsBeforeItsLock(t *testing.T) {
 		{"20h", "36:00:00", "1.12:00:00"}, // .NET takes no more than 23 hours so
 		{"20h", "36h", "1.12:00:00"},
 		{"20h", "-1.00:00:00", "1.12:00:00"},
+		{"20h", "00:00:00", "no run has an end within that"}, // which is no renewal at all
+		{"20h", "0.00:30:00", "no run has an end within that"},
 	} {
 		set := []string{"BACVAULT_RUN_TIMEOUT=" + c.run}
 		if c.renewal != "" {
