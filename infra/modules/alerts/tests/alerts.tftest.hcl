@@ -45,6 +45,10 @@ run "silence_of_one_database_is_heard" {
     condition     = azurerm_monitor_scheduled_query_rules_alert_v2.silence.criteria[0].dimension[0].name == "Wanted" && azurerm_monitor_scheduled_query_rules_alert_v2.silence.criteria[0].operator == "GreaterThan" && azurerm_monitor_scheduled_query_rules_alert_v2.silence.criteria[0].threshold == 0 && azurerm_monitor_scheduled_query_rules_alert_v2.silence.window_duration == "P2D"
     error_message = "any row is an alert, one for each database, over a window longer than the silence"
   }
+  assert {
+    condition     = azurerm_monitor_scheduled_query_rules_alert_v2.silence.skip_query_validation == true
+    error_message = "in a new workspace the log has no table yet, and a rule that is validated is refused"
+  }
 }
 
 run "failures_and_dead_letters_are_heard" {
