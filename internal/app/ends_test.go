@@ -82,6 +82,26 @@ func TestAFailedRunLeavesItsEndForWhoeverWaits(t *testing.T) {
 	}
 }
 
+// What somebody else left under the name is told to whoever waits, stops no run, and is written over by the next one.
+func TestABrokenListOfEndsIsWrittenAnew(t *testing.T) {
+	d := bacvault.Database{Server: "srv", Name: "db"}
+	for _, broken := range []string{"", "{", "[]", `{"ends":[{"request":7}]}`, `{"ends":null}`} {
+		a, h := noted(t)
+		a.noteEnd(t.Context(), KindBackup, d, bacvault.Envelope{ID: "old", Attempt: 1}, errors.New("x"))
+		for name := range h.state {
+			h.state[name] = []byte(broken)
+		}
+		_, err := a.LastEnd(t.Context(), KindBackup, d, "r", time.Time{})
+		if readable := broken == `{"ends":null}`; (err == nil) != readable {
+			t.Errorf("%q is read with %v", broken, err)
+		}
+		a.noteEnd(t.Context(), KindBackup, d, bacvault.Envelope{ID: "r", Attempt: 1}, errors.New("x"))
+		if e, err := a.LastEnd(t.Context(), KindBackup, d, "r", time.Time{}); err != nil || e == nil || e.Failed().Code != bacvault.CodeUnknown {
+			t.Errorf("%q: %+v, %v", broken, e, err)
+		}
+	}
+}
+
 // A state container that is away costs the run little time, and not its own failure.
 func TestAnEndThatCanNotBeKeptIsNoFault(t *testing.T) {
 	a := wired(t, nil) // nobody listens at its state container

@@ -206,6 +206,7 @@ func TestEndOfAChangeIsWhatThePolicySays(t *testing.T) {
 		{"done, and it shows at the third reading", keeper{unread: map[int]error{2: away, 3: away}}, PolicyDone, "", nil},
 		{"said to be done, and it can't be read", keeper{unread: map[int]error{2: away, 3: away, 4: away}}, PolicyUnknown, "", nil},
 		{"said to be done, and it is not so", keeper{idle: true}, PolicyUnknown, "", nil},
+		{"said to be done, and it is another kind of policy", keeper{before: func(p *bacvault.Posture) { p.Scope = "version" }}, PolicyUnknown, "", nil},
 		{"somebody was faster", keeper{answer: bacvault.Fail(bacvault.CodePolicyChanged, "412"), before: other}, "", bacvault.CodePolicyChanged,
 			[]string{"periodDays was 365, and is 30", "put to 30 days", "mallory"}},
 		{"somebody locked it", keeper{answer: bacvault.Fail(bacvault.CodePolicyChanged, "412"), before: func(p *bacvault.Posture) { p.State = "Locked" }}, "", bacvault.CodePolicyChanged,

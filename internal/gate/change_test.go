@@ -107,7 +107,7 @@ func TestRefusedChangeSaysWhat(t *testing.T) {
 }
 
 func TestLostAnswerIsNeitherDoneNorRefused(t *testing.T) {
-	for _, k := range []keeper{{status: 500}, {status: 503}, {status: 504}, {status: 408}, {status: 0}, {status: 200, body: "<html>"}} {
+	for _, k := range []keeper{{status: 500}, {status: 503}, {status: 504}, {status: 408}, {status: 0}, {status: 200, body: "<html>"}, {status: 202, body: "{}"}, {status: 204}} {
 		for name, change := range both {
 			one := k
 			err := change.do(one.open(t, nil), t.Context(), etag)
