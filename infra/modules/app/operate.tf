@@ -44,7 +44,7 @@ locals {
     var.image.pull_with_identity ? ["--acr-identity ${a.identity.id}"] : [],
     [
       "--command-line 'bacvault doctor --as ${app} --output text'",
-      "--environment-variables AZURE_CLIENT_ID=${a.identity.client_id}",
+      "--environment-variables AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential AZURE_CLIENT_ID=${a.identity.client_id}",
     ],
     [for k, q in local.quoted[app] : "  ${k}=${q}"],
     ))}\n${join("\n", [

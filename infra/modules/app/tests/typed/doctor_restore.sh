@@ -3,7 +3,7 @@ az container create --subscription 00000000-0000-0000-0000-000000000001 --resour
   --assign-identity /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore \
   --acr-identity /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-test/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-restore \
   --command-line 'bacvault doctor --as restore --output text' \
-  --environment-variables AZURE_CLIENT_ID=b0000000-0000-4000-8000-000000000002 \
+  --environment-variables AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential AZURE_CLIENT_ID=b0000000-0000-4000-8000-000000000002 \
     BACVAULT_ALLOW_UNLOCKED_REASON='it'\''s new' \
     BACVAULT_ALLOW_UNLOCKED_UNTIL='2099-01-01' \
     BACVAULT_DRILL_SCHEDULE='0 0 6 * * 0' \
