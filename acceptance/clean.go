@@ -106,13 +106,16 @@ func (a *acceptance) left(ctx context.Context) (string, error) {
 			errs = append(errs, fmt.Errorf("the database %s is left: drop it by hand", d.Name))
 		}
 	}
-	for _, prefix := range a.folders() {
+	for _, prefix := range append(a.folders(), canaries+"canary-") {
 		names, err := a.blobs(ctx, prefix)
 		if err != nil {
 			say("blobs below %s: not known: %v", prefix, err)
 			errs = append(errs, err)
 		}
 		for _, n := range names {
+			if strings.HasPrefix(n, canaries+"canary-") {
+				n += ", which the tamper probe of this run or an earlier one laid"
+			}
 			say("blob %s", n)
 		}
 	}
