@@ -53,9 +53,12 @@ func (a *acceptance) made(database string, err error) error {
 	return err
 }
 
-// clean drops every database that this run made; after a step that broke off it looks once more, later.
-func (a *acceptance) clean(ctx context.Context) (string, error) {
-	dropped, err := a.dropMine(ctx)
+// clean drops every database that this run made.
+func (a *acceptance) clean(ctx context.Context) (string, error) { return a.swept(ctx, a.dropMine) }
+
+// swept drops; after a step that broke off it looks once more, later, and that look counts.
+func (a *acceptance) swept(ctx context.Context, drop func(context.Context) ([]string, error)) (string, error) {
+	dropped, err := drop(ctx)
 	if slices.ContainsFunc(a.rep.Steps, func(s Step) bool { return s.Verdict == verdictFail }) {
 		select {
 		case <-ctx.Done():
@@ -63,7 +66,7 @@ func (a *acceptance) clean(ctx context.Context) (string, error) {
 		case <-time.After(a.late):
 		}
 		var more []string
-		more, err = a.dropMine(ctx)
+		more, err = drop(ctx)
 		dropped = append(dropped, more...)
 	}
 	return "dropped: " + listed(dropped), err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -45,6 +46,33 @@ func TestOnlyWhatTheRunMadeIsDropped(t *testing.T) {
 	}
 	if a.unnamed(infos("DB", "DB_accept", "DB_accept_20261125020305", live+"5")) != nil || a.unnamed(infos("DB", live)) == nil || a.unnamed(infos(live+"_RESTORE")) == nil {
 		t.Error("a name that is taken is not refused, or one that is free is")
+	}
+}
+
+// A copy whose step broke off may show only after the first look.
+func TestAStepThatBrokeOffIsSweptTwice(t *testing.T) {
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("20 minutes are over"))
+	for _, c := range []struct {
+		ctx     context.Context
+		verdict string
+		late    time.Duration
+		looks   int
+		detail  string
+		err     string
+	}{
+		{t.Context(), verdictPass, time.Hour, 1, "dropped: db1", "look 1"},
+		{t.Context(), verdictFail, time.Millisecond, 2, "dropped: db1, db2", "look 2"},
+		{over, verdictFail, time.Hour, 1, "dropped: db1", "20 minutes are over"},
+	} {
+		a, looks := &acceptance{late: c.late, rep: &Report{Steps: []Step{{Verdict: verdictPass}, {Verdict: c.verdict}}}}, 0
+		detail, err := a.swept(c.ctx, func(context.Context) ([]string, error) {
+			looks++
+			return []string{fmt.Sprint("db", looks)}, fmt.Errorf("look %d", looks)
+		})
+		if looks != c.looks || detail != c.detail || err == nil || !strings.Contains(err.Error(), c.err) || c.looks == 2 && strings.Contains(err.Error(), "look 1") {
+			t.Errorf("%+v: %d looks, %s, %v", c, looks, detail, err)
+		}
 	}
 }
 

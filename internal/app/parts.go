@@ -7,7 +7,6 @@ import (
 
 	"github.com/bacvault/bacvault/internal/azuresql"
 	"github.com/bacvault/bacvault/internal/gate"
-	"github.com/bacvault/bacvault/internal/vault"
 )
 
 // Parts are rooms as they are wired for one server, for the acceptance run, which looks at each of them by itself.
@@ -18,7 +17,6 @@ type Parts struct {
 	// Management is nil where the settings do not say where the server lies in Azure.
 	Management *azuresql.Management
 	Gate       *gate.Gate
-	Vault      *vault.Vault
 	Credential azcore.TokenCredential
 	// ToolVersion asks sqlpackage.
 	ToolVersion func(context.Context) (version, weakness string, err error)
@@ -35,6 +33,6 @@ func (a *App) Parts(server string) (Parts, error) {
 		return Parts{}, err
 	}
 	return Parts{
-		Server: s.name, Address: s.address, SQL: s.sql, Management: s.plane, Gate: a.gate, Vault: a.vault, Credential: cred, ToolVersion: a.toolVersion,
+		Server: s.name, Address: s.address, SQL: s.sql, Management: s.plane, Gate: a.gate, Credential: cred, ToolVersion: a.toolVersion,
 	}, nil
 }
