@@ -1,4 +1,4 @@
-# The app settings. A test in the repository's root holds every name here against docs/settings.md, functions/ and host_settings.json.
+# The app settings. A test in conformance/ holds every name here against docs/settings.md, functions/ and host_settings.json.
 locals {
   functions = jsondecode(file("${path.module}/functions.json"))
 

@@ -1,4 +1,4 @@
-package bacvault_test
+package conformance_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// image is what the stand-in, testdata/docker, knows of the one image that it has; the files of its root lie beside it.
+// image is what the stand-in, conformance/testdata/docker, knows of the one image that it has; the files of its root lie beside it.
 type image struct {
 	ID           string
 	Os           string
@@ -44,7 +44,7 @@ var standinDocker = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, "docker")
-	out, err := exec.Command("go", "build", "-o", file, "./testdata/docker").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", file, "./conformance/testdata/docker").CombinedOutput()
 	if err != nil {
 		return nil, errors.Join(errors.New(string(out)), os.RemoveAll(dir))
 	}

@@ -1,4 +1,4 @@
-package bacvault_test
+package conformance_test
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package bacvault_test
+package conformance_test
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 )
 
 // clone is a repository of its own with what tools/image and tools/check-image read, a sound image of its commit, and a docker
-// that is the stand-in of testdata/docker. Nothing here says how the real docker behaves.
+// that is the stand-in of conformance/testdata/docker. Nothing here says how the real docker behaves.
 type clone struct {
 	t        *testing.T
 	dir      string
