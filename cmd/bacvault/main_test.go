@@ -18,7 +18,7 @@ func TestUsageErrorsAreTwoAndSayHow(t *testing.T) {
 		{"request"}, {"request", "backup"}, {"request", "--database", "db"}, {"request", "backup", "restore", "--database", "db"},
 		{"restore"}, {"restore", "--database", "db", "--at", "noon"}, {"restore", "--database", "db", "--slot", "noon"},
 		{"restore", "--database", "db", "--blob", "b", "--file", "f"}, {"restore", "--database", "db", "--plan", "--wait"},
-		{"drill"}, {"policy"}, {"policy", "lock"}, {"dead-letters"}, {"show"}, {"events", "x"}, {"doctor", "x"}, {"promote"}, {"promote", "do"}, {"promote", "plan"}, {"plan", "--instances", "0"}, {"plan", "--window", "-1h"}, {"version", "x"},
+		{"drill"}, {"policy"}, {"policy", "extend"}, {"dead-letters"}, {"show"}, {"events", "x"}, {"doctor", "x"}, {"promote"}, {"promote", "do"}, {"promote", "plan"}, {"plan", "--instances", "0"}, {"plan", "--window", "-1h"}, {"version", "x"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			f := &fake{}

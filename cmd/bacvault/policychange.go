@@ -75,9 +75,6 @@ func (w *changing) flags(cmd *cobra.Command, days string) {
 }
 
 func (c *cli) policyChange(ctx context.Context, w changing) error {
-	if !w.plan && !w.yes && !c.inTTY {
-		return nobodyToAsk
-	}
 	return c.with(ctx, func(a operator) error {
 		ch, err := a.PlanPolicyChange(ctx, w.PolicyWish)
 		if err != nil {
@@ -93,6 +90,9 @@ func (c *cli) policyChange(ctx context.Context, w changing) error {
 			return nil
 		}
 		if ch.Outcome == app.PolicyPlanned {
+			if !w.yes && !c.inTTY {
+				return nobodyToAsk
+			}
 			if err := c.confirmPolicy(ctx, a, ch, w.yes); err != nil {
 				return err
 			}
@@ -103,17 +103,17 @@ func (c *cli) policyChange(ctx context.Context, w changing) error {
 		if err := c.print(ch, func(o io.Writer) { printPolicyChange(o, ch) }); err != nil {
 			return err
 		}
-		if ch.Outcome == app.PolicyUnknown {
-			return verdict{exitPartial, "it was sent, and the policy was not read back as it was wanted: it may have been done"}
+		if ch.Outcome == app.PolicyDone || ch.Outcome == app.PolicyAlready {
+			return nil
 		}
-		return nil
+		return verdict{exitPartial, "it was sent, and the policy was not read back as it was wanted: it may have been done"}
 	})
 }
 
 // confirmPolicy shows the plan, to whoever says --yes as well: it is what the log of a pipeline keeps.
 func (c *cli) confirmPolicy(ctx context.Context, a operator, ch app.PolicyChange, confirmed bool) error {
 	w := tabwriter.NewWriter(c.stderr, 0, 4, 2, ' ', 0)
-	printPolicyChange(w, ch)
+	printPolicyPlan(w, ch)
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -130,6 +130,13 @@ func (c *cli) confirmPolicy(ctx context.Context, a operator, ch app.PolicyChange
 }
 
 func printPolicyChange(w io.Writer, ch app.PolicyChange) {
+	printPolicyPlan(w, ch)
+	fmt.Fprintf(w, "outcome:\t%s\n", ch.Outcome)
+	fmt.Fprintf(w, "next:\t%s\n", ch.Next)
+}
+
+// printPolicyPlan leaves out how it ended: whoever is asked has not decided yet.
+func printPolicyPlan(w io.Writer, ch app.PolicyChange) {
 	p, b := ch.Before, ch.Backups
 	fmt.Fprintf(w, "vault:\t%s\n", ch.Vault)
 	fmt.Fprintf(w, "before:\t%s, %d days, scope %s, ETag %s\n", p.State, p.PeriodDays, p.Scope, p.PolicyETag)
@@ -141,7 +148,7 @@ func printPolicyChange(w io.Writer, ch app.PolicyChange) {
 	}
 	fmt.Fprintf(w, "append writes:\t%s\n", appended(ch))
 	fmt.Fprintf(w, "legal hold:\t%s\n", yes(p.LegalHold))
-	fmt.Fprintf(w, "extensions:\t%d are left after this\n", ch.ExtensionsAfter)
+	fmt.Fprintf(w, "extensions:\t%d left after this\n", ch.ExtensionsAfter)
 	unsure := ""
 	if len(ch.Unread) > 0 {
 		unsure = "not all could be read; "
@@ -156,8 +163,6 @@ func printPolicyChange(w io.Writer, ch app.PolicyChange) {
 		fmt.Fprintf(w, "forced:\t%s\n", ch.Forced)
 	}
 	listed(w, "not read", ch.Unread)
-	fmt.Fprintf(w, "outcome:\t%s\n", ch.Outcome)
-	fmt.Fprintf(w, "next:\t%s\n", ch.Next)
 }
 
 func appended(ch app.PolicyChange) string {

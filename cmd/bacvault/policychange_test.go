@@ -74,8 +74,8 @@ func TestPolicyIsChangedOnlyByNameAndDays(t *testing.T) {
 				if asked := strings.Contains(got.words, "Type the container's name and the number of days"); asked != c.tty {
 					t.Errorf("asked %t: %s", asked, got.words)
 				}
-				if c.code == exitUsage && len(f.custody.wishes) > 0 {
-					t.Error("it was planned although nobody can be asked")
+				if sooner, _, _ := strings.Cut(got.words, "Type the container's name"); strings.Contains(sooner, "outcome:") {
+					t.Errorf("an outcome is told before anything was decided: %s", got.words)
 				}
 				shown := got.words + got.out
 				if missing := lacks(shown, "Unlocked, 365 days", "for ever:", "Nobody can take this back.", "not done:", "3, 3.0 MiB", "2028-11-24", "append writes:", "none allowed"); c.code != exitUsage && missing != nil {
@@ -83,6 +83,16 @@ func TestPolicyIsChangedOnlyByNameAndDays(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What is as it was asked for needs no yes, so a script may say it every day.
+func TestAPolicyThatIsThereAlreadyAsksNobody(t *testing.T) {
+	f := keeper("lock")
+	f.custody.plan.Outcome = app.PolicyAlready
+	got := enter(t, f, func(d *cli) { d.inTTY = false }, "policy", "lock", "-o", "text")
+	if got.code != exitOK || len(f.custody.sent) != 0 || !strings.Contains(got.out, "already") {
+		t.Errorf("sent %d: %+v", len(f.custody.sent), got)
 	}
 }
 

@@ -191,7 +191,7 @@ func (ch *PolicyChange) say() {
 		ch.Untouched = append(ch.Untouched, fmt.Sprintf("The period stays %d days.", ch.Days))
 		return
 	}
-	ch.Notes = append(ch.Notes, fmt.Sprintf("A period counts from each blob's creation, so backups that lie there are kept %d days longer too.", ch.Days-ch.Before.PeriodDays))
+	ch.Notes = append(ch.Notes, fmt.Sprintf("A period counts from each blob's creation: what lies there is kept longer too, by days: %d.", ch.Days-ch.Before.PeriodDays))
 	if n := ch.Backups.Again; n > 0 {
 		ch.Notes = append(ch.Notes, fmt.Sprintf("Backups that may be deleted now and are protected again: %d.", n))
 	}
