@@ -133,7 +133,7 @@ func TestPlanSaysWhatItMeans(t *testing.T) {
 		t.Errorf("%+v, %+v, %+v", b, b.First, b.Last)
 	}
 	all := strings.Join(append(append(append(ch.Forever, ch.Untouched...), ch.Notes...), ch.Next), "\n")
-	for _, w := range []string{"can't be unlocked, shortened or removed", "in its life: 3 of 5", "can't be deleted", "paid for until 730 days", "that is 2028-11-22", "deletes no blob", "365 days longer", "are protected again: 1."} {
+	for _, w := range []string{"can't be unlocked, shortened or removed", "in its life: 3 of 5", "can't be deleted", "paid for until 730 days", "that is 2028-11-22", "deletes no blob", "kept longer too, by days: 365", "are protected again: 1."} {
 		if !strings.Contains(all, w) {
 			t.Errorf("the plan does not say %q:\n%s", w, all)
 		}
