@@ -52,6 +52,7 @@ func defaults() map[string]string {
 }
 
 func TestTimeLimitsAreThoseOfTheHost(t *testing.T) {
+	atTop(t)
 	host, def := hostJSON(t), defaults()
 	var listed, real []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `([\\w.]+)`[^|]* \\| `([^`]+)` \\|").FindAllStringSubmatch(section(t, page(t, "docs/hosting.md"), "## Time limits"), -1) {
@@ -149,6 +150,7 @@ func figure(t *testing.T, file, name string) float64 {
 var units = map[string]float64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "GB": 1e9, "min": float64(time.Minute), "s": float64(time.Second)}
 
 func TestFiguresOfTheLimitsPageAreThoseOfTheCode(t *testing.T) {
+	atTop(t)
 	text, def := page(t, "docs/limits.md"), defaults()
 	number := regexp.MustCompile(`(\d[\d,]*)(?: (KiB|MiB|GiB|TiB|GB|min|s)\b)?`)
 	consts, settings := 0, 0
@@ -194,6 +196,7 @@ func TestFiguresOfTheLimitsPageAreThoseOfTheCode(t *testing.T) {
 
 // How many tables an event lists: the page's own numbers, counted out.
 func TestEventsOfManyTablesAreAsLargeAsThePageSays(t *testing.T) {
+	atTop(t)
 	m := regexp.MustCompile(`names of (\d+) characters a completed backup lists\s+([\d,]+) tables, and of ([\d,]+) not all; for a restore ([\d,]+) fit and ([\d,]+) do not`).FindStringSubmatch(page(t, "docs/limits.md"))
 	if m == nil {
 		t.Fatal("the page does not say how many tables fit")
@@ -230,6 +233,7 @@ func TestEventsOfManyTablesAreAsLargeAsThePageSays(t *testing.T) {
 }
 
 func TestNightOfTheExampleIsTrue(t *testing.T) {
+	atTop(t)
 	m := regexp.MustCompile(`example (\d+) databases of (\d+) minutes each are .*?In a window of (\d+) hours: .*?so (\d+) instances, which takes (\d+) h (\d+) min`).FindStringSubmatch(strings.ReplaceAll(page(t, "docs/hosting.md"), "\n", " "))
 	if m == nil {
 		t.Fatal("docs/hosting.md has no example of a night")

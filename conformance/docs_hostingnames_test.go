@@ -33,6 +33,7 @@ func quoted(text string) (out []string) {
 
 // The table of the two apps, what the README tells to disable, and what the image disables by itself say the same.
 func TestTableOfTheAppsIsTheFunctions(t *testing.T) {
+	atTop(t)
 	readme, off := page(t, "README.md"), map[string][]string{}
 	for _, m := range regexp.MustCompile("AzureWebJobs_([a-z-]+)_Disabled=true").FindAllStringSubmatch(page(t, "Dockerfile"), -1) {
 		off["one"] = append(off["one"], m[1])
@@ -75,6 +76,7 @@ var hostSettings = []string{
 }
 
 func TestSettingsOfTheHostAreTheListedOnes(t *testing.T) {
+	atTop(t)
 	same(t, "what the host and the platform need", rows(section(t, page(t, "docs/hosting.md"), "## What the host and the platform need")), hostSettings)
 	known := slices.Clone(hostSettings)
 	for _, f := range functions(t) {
@@ -101,6 +103,7 @@ func TestSettingsOfTheHostAreTheListedOnes(t *testing.T) {
 
 // What a platform must be told of the image is what the image is.
 func TestHostingPageKnowsTheImage(t *testing.T) {
+	atTop(t)
 	arg, text := map[string]string{}, page(t, "docs/hosting.md")
 	last := map[string]string{}
 	for _, in := range finalStage(t) {
@@ -119,6 +122,7 @@ func TestHostingPageKnowsTheImage(t *testing.T) {
 }
 
 func TestCodesInTheHostingPagesExist(t *testing.T) {
+	atTop(t)
 	known := rows(page(t, "docs/doctor.md"))
 	for _, c := range bacvault.Codes() {
 		known = append(known, string(c))
@@ -147,6 +151,7 @@ func TestCodesInTheHostingPagesExist(t *testing.T) {
 
 // Commands and their flags are those of docs/cli.md, which the command line's own tests hold to the code.
 func TestCommandsInTheHostingPagesExist(t *testing.T) {
+	atTop(t)
 	commands := map[string]string{}
 	for part := range strings.SplitSeq(page(t, "docs/cli.md"), "\n### ") {
 		heading, body, _ := strings.Cut(part, "\n")

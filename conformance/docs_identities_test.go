@@ -24,6 +24,7 @@ func actions(t *testing.T) (out []string) {
 }
 
 func TestActionsNamedInTheSecurityPageExist(t *testing.T) {
+	atTop(t)
 	known, n := actions(t), 0
 	for _, w := range words(t, "docs/security.md") {
 		if !regexp.MustCompile(`^(Microsoft\.[A-Z]|sql/|blobs/|messages/|containers/)`).MatchString(w) {
@@ -41,6 +42,7 @@ func TestActionsNamedInTheSecurityPageExist(t *testing.T) {
 
 // What the page says that neither identity may do, neither may; and no right over the vault or the server is left out of it.
 func TestWhatNeitherIdentityCanDoIsNotGranted(t *testing.T) {
+	atTop(t)
 	const vault = "vault container"
 	granted := map[string]bool{}
 	for _, r := range rights(t) {
@@ -68,6 +70,7 @@ func TestWhatNeitherIdentityCanDoIsNotGranted(t *testing.T) {
 
 // An arrow of the drawing is all that an identity may do at a place, in the short names of its rights.
 func TestArrowsOfTheDrawingAreTheTableOfRoles(t *testing.T) {
+	atTop(t)
 	who := map[string]string{"backup": "Backup", "restore": "Restore", "operator": "Operator", "alerting": "Alerting"}
 	place := map[string]string{
 		"vault": "vault container", "state": "state container", "backups": "`backup-requests`", "restores": "`restore-requests`", "topic": "`backup-events`",
@@ -98,6 +101,7 @@ func TestArrowsOfTheDrawingAreTheTableOfRoles(t *testing.T) {
 
 // Each line of the checklist names who looks after it, and that one exists; or it says that only a person can.
 func TestHardeningNamesWhoChecks(t *testing.T) {
+	atTop(t)
 	var findings []string
 	for _, k := range bacvault.FindingKinds() {
 		findings = append(findings, string(k))

@@ -32,6 +32,7 @@ func words(t *testing.T, file string) (out []string) {
 
 // Failure codes, findings, doctor's checks and events look alike, and a reader searches for them. Each that a page names is one of them.
 func TestCodesNamedInPagesExist(t *testing.T) {
+	atTop(t)
 	var known []string
 	for _, c := range bacvault.Codes() {
 		known = append(known, string(c))
@@ -46,25 +47,19 @@ func TestCodesNamedInPagesExist(t *testing.T) {
 	}
 	known = append(known, rows(page(t, "docs/doctor.md"))...) // which internal/app holds against its checks
 	other := regexp.MustCompile(`^(sys|data)\.|^(proof\.blob|finding\.id)$|\.(md|json|sql|tf|go|bacpac)$`)
-	n := 0
-	for _, file := range told {
+	areKnown(t, told, known, 120, func(file string) (out []string) {
 		for _, w := range words(t, file) {
-			if !regexp.MustCompile(`^[a-z]+(\.[a-z_0-9]+)+$`).MatchString(w) || other.MatchString(w) {
-				continue
-			}
-			n++
-			if !slices.Contains(known, w) {
-				t.Errorf("%s names %s, which is no failure, finding, check or event", file, w)
+			if regexp.MustCompile(`^[a-z]+(\.[a-z_0-9]+)+$`).MatchString(w) && !other.MatchString(w) {
+				out = append(out, w)
 			}
 		}
-	}
-	if n < 120 {
-		t.Fatalf("only %d codes were found", n)
-	}
+		return out
+	})
 }
 
 // Whoever is woken by a finding looks for it in the runbook, and whoever reads a check's name finds it on some page.
 func TestEveryFindingAndCheckIsOnAPage(t *testing.T) {
+	atTop(t)
 	runbook := page(t, "docs/runbook.md")
 	for _, k := range bacvault.FindingKinds() {
 		if !strings.Contains(runbook, "`"+string(k)+"`") {
@@ -93,6 +88,7 @@ func TestEveryFindingAndCheckIsOnAPage(t *testing.T) {
 
 // Commands of these pages exist, with their flags: docs/cli.md has them, which cmd/bacvault holds against the commands themselves.
 func TestCommandsNamedInPagesExist(t *testing.T) {
+	atTop(t)
 	cli := page(t, "docs/cli.md")
 	var paths []string
 	for _, m := range regexp.MustCompile("(?m)^### `(bacvault [a-z -]+)`$").FindAllStringSubmatch(cli, -1) {
@@ -139,6 +135,7 @@ var oldJobs = map[string][]string{
 }
 
 func TestMigrationNamesEveryOldVariableAndNoOther(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/migration.md")
 	for heading, want := range oldJobs {
 		var said []string
@@ -156,28 +153,24 @@ func TestMigrationNamesEveryOldVariableAndNoOther(t *testing.T) {
 
 // Settings without our prefix are easier to misspell, for nothing refuses an unknown one.
 func TestVariablesNamedInPagesExist(t *testing.T) {
+	atTop(t)
 	known := slices.Concat([]string{"SSL_CERT_FILE"}, oldJobs["## Backup job"], oldJobs["## Restore job"])
 	for _, s := range config.Settings() {
 		known = append(known, s.Name)
 	}
-	n := 0
-	for _, file := range told {
+	areKnown(t, told, known, 40, func(file string) (out []string) {
 		for _, w := range words(t, file) {
 			if regexp.MustCompile(`^[A-Z]+(_[A-Z]+)+$`).MatchString(w) {
-				n++
-				if !slices.Contains(known, w) {
-					t.Errorf("%s names %s, which nobody reads", file, w)
-				}
+				out = append(out, w)
 			}
 		}
-	}
-	if n < 40 {
-		t.Fatalf("only %d variables were found", n)
-	}
+		return out
+	})
 }
 
 // The page says which identity each function runs under: every function once, and no other.
 func TestFunctionsNamedInPagesExist(t *testing.T) {
+	atTop(t)
 	found, err := filepath.Glob("functions/*/function.json")
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +201,7 @@ func TestFunctionsNamedInPagesExist(t *testing.T) {
 
 // Every text that somebody pastes into the Portal is taken by the decoder that the app has, on each page that has one.
 func TestRequestsOfThePagesAreTaken(t *testing.T) {
+	atTop(t)
 	delivery := bacvault.Delivery{MessageID: "chg-0012345", Enqueued: time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC), Count: 1}
 	seen := map[string]int{}
 	for _, file := range pages(t) {
@@ -250,6 +244,7 @@ func TestRequestsOfThePagesAreTaken(t *testing.T) {
 
 // A link into a page leads to a heading of it, by the rule that GitHub makes anchors by.
 func TestAnchorsPointAtHeadings(t *testing.T) {
+	atTop(t)
 	drop, n := regexp.MustCompile("[^a-z0-9 _-]"), 0
 	for _, file := range append(pages(t), "SECURITY.md", "CHANGELOG.md") {
 		for _, m := range regexp.MustCompile(`\]\(([^)#\s]*)#([^)\s]+)\)`).FindAllStringSubmatch(page(t, file), -1) {

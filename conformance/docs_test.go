@@ -54,6 +54,7 @@ var (
 )
 
 func TestLinksPointAtFiles(t *testing.T) {
+	atTop(t)
 	n := 0
 	for _, file := range pages(t) {
 		for _, m := range link.FindAllStringSubmatch(page(t, file), -1) {
@@ -72,6 +73,7 @@ func TestLinksPointAtFiles(t *testing.T) {
 }
 
 func TestEveryPageIsLinkedFromTheReadme(t *testing.T) {
+	atTop(t)
 	readme := page(t, "README.md")
 	for _, file := range pages(t)[1:] {
 		if !strings.Contains(readme, "]("+filepath.ToSlash(file)+")") {
@@ -81,6 +83,7 @@ func TestEveryPageIsLinkedFromTheReadme(t *testing.T) {
 }
 
 func TestPagesNameNoMachine(t *testing.T) {
+	atTop(t)
 	for _, file := range append(pages(t), "Dockerfile", "compose.yaml", "local.settings.json.example", "docs/grants.sql", "docs/grants-promote.sql", "docs/grants-revoke.sql") {
 		for i, line := range strings.Split(page(t, file), "\n") {
 			if m := elsewhere.FindString(line); m != "" {
@@ -212,6 +215,7 @@ func hold(t *testing.T, at string, s schema, typ reflect.Type) {
 }
 
 func TestSchemasAreThoseOfTheStructs(t *testing.T) {
+	atTop(t)
 	for _, c := range []struct {
 		file, name string
 		typ        reflect.Type
@@ -249,6 +253,7 @@ func examples(t *testing.T, file string) (out []string) {
 }
 
 func TestExamplesParse(t *testing.T) {
+	atTop(t)
 	delivery := bacvault.Delivery{MessageID: "m", Enqueued: time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC), Count: 1}
 	for _, file := range []string{"docs/requests.md", "docs/migration.md", "docs/manifest.md", "docs/events.md"} {
 		for i, doc := range examples(t, file) {
@@ -285,6 +290,7 @@ func TestExamplesParse(t *testing.T) {
 }
 
 func TestRequestsPageListsEveryField(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/requests.md")
 	both := rows(section(t, text, "## Fields of both"))
 	same(t, "a backup request", append(rows(section(t, text, "## A backup")), both...), names[bacvault.BackupRequest]())
@@ -292,6 +298,7 @@ func TestRequestsPageListsEveryField(t *testing.T) {
 }
 
 func TestEventsPageListsEveryTypeAndField(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/events.md")
 	types := section(t, text, "## Types")
 	var all []string
@@ -363,6 +370,7 @@ func constants(t *testing.T, file string) map[string]string {
 }
 
 func TestExitCodesPageIsTrue(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/exit-codes.md")
 	for heading, file := range map[string]string{"## bacvault, the command line": "cmd/bacvault/main.go", "## handler": "handler/main.go"} {
 		var real, documented []string
@@ -464,6 +472,7 @@ func scope(t *testing.T, e ast.Expr, action string) string {
 }
 
 func TestPermissionsPageIsTheTableOfRoles(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/permissions.md")
 	for heading, who := range map[string][]string{
 		"## Backup identity": {"Backup"}, "## Restore identity": {"Restore"}, "## People and programs beside them": {"Operator", "Alerting"},
@@ -483,25 +492,36 @@ func TestPermissionsPageIsTheTableOfRoles(t *testing.T) {
 
 // The settings that these pages and files name exist.
 func TestSettingsNamedInPagesExist(t *testing.T) {
+	atTop(t)
 	var known []string
 	for _, s := range config.Settings() {
 		known = append(known, s.Name)
 	}
+	files := append(pages(t), "Dockerfile", "compose.yaml", "local.settings.json.example")
+	areKnown(t, files, known, 40, func(file string) []string {
+		return regexp.MustCompile(`\bBACVAULT_[A-Z_]*[A-Z]\b`).FindAllString(page(t, file), -1)
+	})
+}
+
+// areKnown holds that each name that the files have is known. Fewer names than there must be at the least mean that the search is broken.
+func areKnown(t *testing.T, files, known []string, least int, names func(file string) []string) {
+	t.Helper()
 	n := 0
-	for _, file := range append(pages(t), "Dockerfile", "compose.yaml", "local.settings.json.example") {
-		for _, name := range regexp.MustCompile(`\bBACVAULT_[A-Z_]*[A-Z]\b`).FindAllString(page(t, file), -1) {
+	for _, file := range files {
+		for _, name := range names(file) {
 			n++
 			if !slices.Contains(known, name) {
-				t.Errorf("%s names %s, which nobody reads", file, name)
+				t.Errorf("%s names %s, which does not exist", file, name)
 			}
 		}
 	}
-	if n < 40 {
-		t.Fatalf("only %d settings were found", n)
+	if n < least {
+		t.Fatalf("only %d names were found", n)
 	}
 }
 
 func TestLocalSettingsExampleIsTaken(t *testing.T) {
+	atTop(t)
 	var f struct{ Values map[string]string }
 	if err := bacvault.DecodeStrict([]byte(strings.Replace(page(t, "local.settings.json.example"), `"IsEncrypted": false,`, "", 1)), &f); err != nil {
 		t.Fatal(err)
@@ -517,6 +537,7 @@ func TestLocalSettingsExampleIsTaken(t *testing.T) {
 
 // The emulator's namespace is that of the stand-in, within the limits of its schema: duplicates for at most five minutes.
 func TestEmulatorHasOurEntities(t *testing.T) {
+	atTop(t)
 	const file = "standin/servicebus/entities.go"
 	filter := constants(t, file)["failuresFilter"]
 	for _, want := range []string{
@@ -586,6 +607,7 @@ func TestEmulatorHasOurEntities(t *testing.T) {
 
 // What the image copies is there, and every function's folder goes beside host.json.
 func TestDockerfileCopiesWhatIsThere(t *testing.T) {
+	atTop(t)
 	text := page(t, "Dockerfile")
 	for _, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)

@@ -112,6 +112,7 @@ func holdEvent(t *testing.T, at string, s, root eventSchema, typ reflect.Type) {
 }
 
 func TestEventSchemaIsThatOfTheStruct(t *testing.T) {
+	atTop(t)
 	s := readEventSchema(t)
 	holdEvent(t, "event", s, s, reflect.TypeFor[bacvault.Event]())
 	var types []string
@@ -188,6 +189,7 @@ func valid(t *testing.T, at string, s, root eventSchema, v any) (faults []string
 
 // Each type has one example, which the schema takes.
 func TestEventExamplesAreOneOfEachType(t *testing.T) {
+	atTop(t)
 	s := readEventSchema(t)
 	var shown []string
 	for _, doc := range examples(t, "docs/events.md") {
@@ -224,6 +226,7 @@ func TestEventExamplesAreOneOfEachType(t *testing.T) {
 
 // The query for silence reads what the handler writes.
 func TestSilenceQueryReadsTheHandlersLine(t *testing.T) {
+	atTop(t)
 	query, _, ok := strings.Cut(section(t, page(t, "docs/events.md"), "## Alert on silence"), "Without Log Analytics")
 	if !ok || !strings.Contains(query, "**Not run") {
 		t.Fatal("the page does not say that the query was not run")

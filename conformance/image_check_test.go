@@ -21,6 +21,7 @@ func wrongs(out string) (names []string) {
 }
 
 func TestCheckImagePassesASoundImage(t *testing.T) {
+	atTop(t)
 	c := newClone(t)
 	out, code := c.run(nil, "tools/check-image", "bacvault:test")
 	if code != 0 || wrongs(out) != nil || strings.Count(out, "\nok    ") < 45 || !strings.Contains(out, "size: 900 MiB") {
@@ -40,6 +41,7 @@ func TestCheckImagePassesASoundImage(t *testing.T) {
 
 // Faults that do not hide each other stand in one image; each must be called wrong by its name, and nothing else.
 func TestCheckImageNamesEachFault(t *testing.T) {
+	atTop(t)
 	type fault struct {
 		does  func(*clone)
 		named []string

@@ -189,6 +189,7 @@ func (c *clone) run(env []string, script string, args ...string) (string, int) {
 var givenPins = []string{"GO_DIGEST=sha256:" + strings.Repeat("1a", 32), "BASE_DIGEST=sha256:" + strings.Repeat("2b", 32), "SQLPACKAGE_SHA256=" + strings.Repeat("3c", 32)}
 
 func TestImageIsBuiltFromEveryPinAndLabel(t *testing.T) {
+	atTop(t)
 	c := newClone(t)
 	out, code := c.run(givenPins, "tools/image", "registry.example/bacvault:v1.2.3", "--push")
 	got := calls(t, c.dir)
@@ -223,6 +224,7 @@ func TestImageIsBuiltFromEveryPinAndLabel(t *testing.T) {
 }
 
 func TestImageRefusesAPinBeforeDockerIsAsked(t *testing.T) {
+	atTop(t)
 	c := newClone(t)
 	for i, pin := range givenPins {
 		name, value, _ := strings.Cut(pin, "=")
@@ -251,6 +253,7 @@ func TestImageRefusesAPinBeforeDockerIsAsked(t *testing.T) {
 }
 
 func TestImageTakesPinsFromTheFile(t *testing.T) {
+	atTop(t)
 	c := newClone(t)
 	c.write(0o644, "tools/image.pins", "# pins\n"+strings.Join(givenPins, "\n")+"\n")
 	other := "sha256:" + strings.Repeat("4", 64)
@@ -263,6 +266,7 @@ func TestImageTakesPinsFromTheFile(t *testing.T) {
 
 // What git ignores the build does not get: it may hold secrets, such as a Terraform state, and stays in the builder's cache.
 func TestBuildContextLeavesOutWhatGitIgnores(t *testing.T) {
+	atTop(t)
 	out := page(t, ".dockerignore")
 	for _, file := range strings.Fields(strings.ReplaceAll(trackedIgnores(t), "\x00", " ")) {
 		for _, line := range strings.Split(page(t, file), "\n") {

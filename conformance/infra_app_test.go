@@ -16,6 +16,7 @@ const appModule = "infra/modules/app"
 
 // The module's settings map takes the names of settings.json. What the code reads and what may be set there must not drift apart.
 func TestTheAppModuleKnowsEverySetting(t *testing.T) {
+	atTop(t)
 	known := readJSON[string](t, "settings.json")
 	var ours []string
 	for _, s := range config.Settings() {
@@ -46,6 +47,7 @@ func TestTheAppModuleKnowsEverySetting(t *testing.T) {
 
 // Whatever else the module sets belongs to the host, and its page says so.
 func TestTheAppModuleSetsNothingUnknown(t *testing.T) {
+	atTop(t)
 	known, host := readJSON[string](t, "settings.json"), readJSON[string](t, "host_settings.json")
 	set := append(assigned(t), "APPLICATIONINSIGHTS_CONNECTION_STRING") // azurerm writes it
 	for _, name := range set {
@@ -68,6 +70,7 @@ func TestTheAppModuleSetsNothingUnknown(t *testing.T) {
 
 // docs/hosting.md tells whoever builds by hand what the module does.
 func TestTheAppModuleIsWhatTheHostingPageSays(t *testing.T) {
+	atTop(t)
 	_, table, ok := strings.Cut(page(t, "docs/hosting.md"), "## What the host and the platform need")
 	if !ok {
 		t.Fatal("docs/hosting.md has no such section")
@@ -108,6 +111,7 @@ type placed struct {
 
 // Each function runs in exactly one of the two apps, the one that docs/hosting.md says.
 func TestEachFunctionHasItsApp(t *testing.T) {
+	atTop(t)
 	functions := readJSON[placed](t, "functions.json")
 	folders, err := filepath.Glob("functions/*/function.json")
 	if err != nil || len(folders) == 0 {
@@ -158,6 +162,7 @@ func TestEachFunctionHasItsApp(t *testing.T) {
 }
 
 func TestTheAppModuleNamesTheImagesPort(t *testing.T) {
+	atTop(t)
 	dockerfile := page(t, "Dockerfile")
 	if !strings.Contains(dockerfile, "EXPOSE ${HTTP_PORT}") {
 		t.Fatal("the Dockerfile exposes something else than HTTP_PORT")

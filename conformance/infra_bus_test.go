@@ -63,6 +63,7 @@ func span(t *testing.T, s string) time.Duration {
 
 // What was tried against the stand-in is what Azure gets. Where the stand-in leaves a time to live out, infra/ may have one.
 func TestInfraEntitiesAreThoseOfTheStandin(t *testing.T) {
+	atTop(t)
 	e, local := readInfraEntities(t), servicebus.DefaultEntities()
 	var queues []string
 	for _, q := range local.Queues {
@@ -110,6 +111,7 @@ func plain(sql string) string {
 }
 
 func TestInfraEntitiesAreThoseOfTheFunctions(t *testing.T) {
+	atTop(t)
 	e := readInfraEntities(t)
 	var queues []string
 	n := 0
@@ -140,6 +142,7 @@ func TestInfraEntitiesAreThoseOfTheFunctions(t *testing.T) {
 
 // What the pages say of the bus is what infra/ makes.
 func TestInfraEntitiesAreThoseOfThePages(t *testing.T) {
+	atTop(t)
 	e := readInfraEntities(t)
 	events := page(t, "docs/events.md")
 	_, after, _ := strings.Cut(events, "`failures` takes what needs a person")

@@ -70,6 +70,7 @@ var infraPrincipals = map[string]string{
 
 // A right that infra/ does not give is missing in the stand-ins too, where a run shows what it breaks; and the other way round.
 func TestInfraGrantsAreThoseOfTheStandins(t *testing.T) {
+	atTop(t)
 	r := readInfraRoles(t)
 	for _, c := range []struct {
 		name    string
@@ -130,6 +131,7 @@ func TestInfraGrantsAreThoseOfTheStandins(t *testing.T) {
 var infraHurts = regexp.MustCompile(`(?i)delete|immutabilityPolicies/write|LegalHold|runAsSuperUser|migrate|containers/write|listKeys`)
 
 func TestInfraRolesAreTheLeast(t *testing.T) {
+	atTop(t)
 	r := readInfraRoles(t)
 	held := map[string]bool{}
 	for _, g := range r.Grants {
@@ -167,6 +169,7 @@ func TestInfraRolesAreTheLeast(t *testing.T) {
 
 // A vault that Terraform makes passes the gate of an app with default settings.
 func TestInfraVaultAsksForWhatTheGateAsks(t *testing.T) {
+	atTop(t)
 	m := regexp.MustCompile(`!var\.production \|\| var\.retention_days >= (\d+)`).FindStringSubmatch(page(t, "infra/modules/vault/variables.tf"))
 	i := slices.IndexFunc(config.Settings(), func(s config.Setting) bool { return s.Name == "BACVAULT_MIN_RETENTION_DAYS" })
 	if m == nil || i < 0 || config.Settings()[i].Default != m[1] {
@@ -175,6 +178,7 @@ func TestInfraVaultAsksForWhatTheGateAsks(t *testing.T) {
 }
 
 func TestInfraHandsOutNoSecret(t *testing.T) {
+	atTop(t)
 	files, err := filepath.Glob("infra/modules/*/outputs.tf")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%v, %v", files, err)

@@ -27,6 +27,7 @@ func typed(t *testing.T, name, before, after string) string {
 
 // A person's command line takes the environment that Terraform prints, with every sign in it.
 func TestPrintedEnvironmentIsTaken(t *testing.T) {
+	atTop(t)
 	environ := strings.Split(strings.TrimSuffix(typed(t, "cli_environment.sh", "", "env -0"), "\x00"), "\x00")
 	c, err := config.Load(environ)
 	if err != nil {
@@ -39,6 +40,7 @@ func TestPrintedEnvironmentIsTaken(t *testing.T) {
 
 // The doctor's container gets the app's settings and identity, each as one argument, and no secret.
 func TestPrintedDoctorIsTheApp(t *testing.T) {
+	atTop(t)
 	for app, id := range map[string]string{"backup": "b0000000-0000-4000-8000-000000000001", "restore": "b0000000-0000-4000-8000-000000000002"} {
 		t.Run(app, func(t *testing.T) {
 			out := typed(t, "doctor_"+app+".sh", `az() { printf '%s\n' "$@"; }`, "")
@@ -65,6 +67,7 @@ func TestPrintedDoctorIsTheApp(t *testing.T) {
 
 // Each server gets the script in master, and where databases are protected in those; only who has business there is named.
 func TestPrintedGrantsNameEachDatabase(t *testing.T) {
+	atTop(t)
 	out := typed(t, "grants.sh", `sqlcmd() { echo "$2|$4|${11}|${12}|${10}"; }`, "")
 	backup, restore := "BackupIdentity=id-bacvault-test-backup|RestoreIdentity=none", "BackupIdentity=none|RestoreIdentity=id-bacvault-test-restore"
 	var want []string
@@ -86,6 +89,7 @@ var outputOf = regexp.MustCompile("output -(?:raw|json) (\\w+)|(?m)^ *\\| (?:out
 
 // What a page tells its reader to ask Terraform for, every example gives.
 func TestOutputsOfThePagesAreThere(t *testing.T) {
+	atTop(t)
 	n := 0
 	for _, file := range []string{"docs/deploying.md", "docs/doctor.md", "docs/permissions.md", "docs/cli.md", "docs/runbook.md", "infra/README.md", "infra/examples/one-database/README.md", "infra/examples/many-databases/README.md", "infra/examples/from-powershell-jobs/README.md"} {
 		text := page(t, file)
@@ -109,6 +113,7 @@ func TestOutputsOfThePagesAreThere(t *testing.T) {
 
 // Whoever copies the example of values and fills it in is asked for nothing more, and for nothing that is not there.
 func TestExampleValuesFitTheirVariables(t *testing.T) {
+	atTop(t)
 	for _, e := range terraformExamples(t) {
 		var known, wanted, given []string
 		for _, m := range regexp.MustCompile(`(?ms)^variable "(\w+)" \{\n(.*?)^\}`).FindAllStringSubmatch(page(t, filepath.Join(e, "variables.tf")), -1) {
@@ -143,6 +148,7 @@ func terraformExamples(t *testing.T) []string {
 
 // What the page tells whoever has a closed network to set is there to be set.
 func TestVariablesOfAClosedNetworkExist(t *testing.T) {
+	atTop(t)
 	n := 0
 	for _, row := range regexp.MustCompile("(?m)^\\| `(modules/\\w+)` \\| (`[a-z].*) \\|$").FindAllStringSubmatch(section(t, page(t, "infra/README.md"), "## Hosting"), -1) {
 		files, err := filepath.Glob(filepath.Join("infra", row[1], "variables*.tf"))

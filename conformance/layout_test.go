@@ -62,6 +62,7 @@ var rooms = map[string]room{
 var services = []string{"github.com/Azure/", "github.com/microsoft/go-mssqldb", logrus}
 
 func TestImportsPointDown(t *testing.T) {
+	atTop(t)
 	seen := map[string]bool{}
 	walkGo(t, func(file, dir string) {
 		top, _, _ := strings.Cut(dir, "/")
@@ -105,6 +106,7 @@ func service(imp string) bool {
 }
 
 func TestEnvironmentIsReadInOnePlace(t *testing.T) {
+	atTop(t)
 	walkGo(t, func(file, dir string) {
 		if !strings.HasPrefix(dir, "internal/") || dir == "internal/config" || strings.HasSuffix(file, "_test.go") {
 			return
@@ -122,6 +124,7 @@ func TestEnvironmentIsReadInOnePlace(t *testing.T) {
 }
 
 func TestReadmeMapsEveryRoom(t *testing.T) {
+	atTop(t)
 	b, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

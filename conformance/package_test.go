@@ -18,6 +18,7 @@ import (
 // What make package makes is what the image holds in its script root, and what a host expects there: host.json, the
 // executable that it names, and one folder with function.json for each function, directly beside it.
 func TestPackageAndImageHoldTheScriptRoot(t *testing.T) {
+	atTop(t)
 	var host struct {
 		CustomHandler struct {
 			Description struct{ DefaultExecutablePath string }
@@ -69,6 +70,7 @@ func TestPackageAndImageHoldTheScriptRoot(t *testing.T) {
 }
 
 func TestImageIsPinnedByContent(t *testing.T) {
+	atTop(t)
 	pins := map[string]string{}
 	for _, line := range strings.Split(page(t, "tools/image.pins"), "\n") {
 		if name, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
@@ -107,6 +109,7 @@ func TestImageIsPinnedByContent(t *testing.T) {
 }
 
 func TestImageIsSetUpForTheHost(t *testing.T) {
+	atTop(t)
 	known := []string{"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsScriptRoot", "AzureFunctionsJobHost__Logging__Console__IsEnabled", "ASPNETCORE_URLS"}
 	for _, s := range config.Settings() {
 		known = append(known, s.Name)
@@ -157,6 +160,7 @@ func TestImageIsSetUpForTheHost(t *testing.T) {
 
 // Continuous integration runs what a person runs, and nothing that the Makefile does not have.
 func TestWorkflowsRunTheSameCommands(t *testing.T) {
+	atTop(t)
 	makefile := page(t, "Makefile")
 	for _, file := range []string{".github/workflows/ci.yml", "azure-pipelines.yml"} {
 		text := page(t, file)
@@ -180,6 +184,7 @@ func TestWorkflowsRunTheSameCommands(t *testing.T) {
 
 // One version of OpenTofu, whether a workflow fetches it or tools/infra-check builds it.
 func TestOneVersionOfOpenTofu(t *testing.T) {
+	atTop(t)
 	m := regexp.MustCompile(`require github.com/opentofu/opentofu v(\S+)|\tgithub.com/opentofu/opentofu v(\S+)`).FindStringSubmatch(page(t, "tools/tofu/go.mod"))
 	if m == nil || !strings.Contains(page(t, ".github/workflows/ci.yml"), "tofu_version: "+m[1]+m[2]+" ") {
 		t.Errorf("tools/tofu/go.mod has %q, and the workflow fetches another", m)
@@ -188,6 +193,7 @@ func TestOneVersionOfOpenTofu(t *testing.T) {
 
 // The changelog has its unreleased part first, then releases, dated, from the newest on, as tools/release looks for them.
 func TestChangelogIsInItsForm(t *testing.T) {
+	atTop(t)
 	heads := regexp.MustCompile(`(?m)^## .*$`).FindAllString(page(t, "CHANGELOG.md"), -1)
 	if len(heads) == 0 || heads[0] != "## [Unreleased]" {
 		t.Fatalf("the headings are %q", heads)

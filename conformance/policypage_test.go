@@ -12,6 +12,7 @@ import (
 
 // The page's section on locking and extending is what the stand-ins give a custodian: standin/roles, Custody.
 func TestPermissionsPageIsTheTableOfACustodian(t *testing.T) {
+	atTop(t)
 	const file = "standin/roles/actions.go"
 	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
@@ -43,6 +44,7 @@ func TestPermissionsPageIsTheTableOfACustodian(t *testing.T) {
 
 // What a reader may do is a section of its own, and all that the stand-ins give him.
 func TestPermissionsPageIsTheTableOfAReader(t *testing.T) {
+	atTop(t)
 	p := roles.DefaultPlaces()
 	place := map[string]string{p.VaultAccount + "/" + p.VaultContainer: "vault container", p.StateAccount + "/" + p.StateContainer: "state container"}
 	var real, documented []string

@@ -16,6 +16,7 @@ const statements = "internal/azuresql/statements.go"
 
 // docs/tsql.md has a row for each constant, with a purpose and a page, and none for one that is not there.
 func TestEveryStatementHasItsPage(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/tsql.md")
 	var names []string
 	for name := range constants(t, statements) {
@@ -42,6 +43,7 @@ func TestEveryStatementHasItsPage(t *testing.T) {
 
 // A system view or a function that a statement uses stands in one of the pages of its row, so that a page is never only decoration.
 func TestAStatementsPageIsAboutIt(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/tsql.md")
 	for name, stmt := range constants(t, statements) {
 		_, row, _ := strings.Cut(text, "| `"+name+"` |")
@@ -59,6 +61,7 @@ func TestAStatementsPageIsAboutIt(t *testing.T) {
 
 // All T-SQL stands in one file: a statement elsewhere would be in no list, and no acceptance run would tell that it was not run.
 func TestStatementsStandInOneFile(t *testing.T) {
+	atTop(t)
 	// A verb and what it is about, at the beginning of a text. Grants and users are advice that the doctor gives to people; it sends none.
 	verb := regexp.MustCompile(`^\s*(SELECT\s.+\sFROM\s|SELECT\s+[A-Z_]+\(|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|DROP)\s+(DATABASE|TABLE)\s|EXEC\s)`)
 	looked := 0

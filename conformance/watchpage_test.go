@@ -13,6 +13,7 @@ import (
 
 // Every kind of finding has its line and its advice on the page, with an event that exists, and nothing else has one.
 func TestWatchPageIsTheListOfFindings(t *testing.T) {
+	atTop(t)
 	text := page(t, "docs/watch.md")
 	var real, rows, advice []string
 	for _, k := range bacvault.FindingKinds() {
@@ -37,6 +38,7 @@ func TestWatchPageIsTheListOfFindings(t *testing.T) {
 
 // The page's section about promoting is what the stand-ins' table grants for it, and the grants script has its part in SQL.
 func TestPromotingIsDocumentedAsItIsGranted(t *testing.T) {
+	atTop(t)
 	const file = "standin/roles/actions.go"
 	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
