@@ -33,6 +33,7 @@ func TestEachConfigurationIsValid(t *testing.T) {
 				if !called(t, c) {
 					t.Errorf("no example calls %s, so nothing validates it", c)
 				}
+				t.Log("not by itself: it is given its providers, and is validated with the examples that call it")
 				return
 			}
 			prepare(t, filepath.Join(dir, c))

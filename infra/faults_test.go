@@ -34,7 +34,7 @@ var faults = []fault{
 	},
 	{
 		name: "policy that is never locked", file: "modules/vault/main.tf", old: `locked( +)= var\.policy_locked`, new: "locked = false",
-		where: "modules/vault", step: "test", says: `Test assertion failed`,
+		where: "modules/vault", step: "test", says: `the container's policy is locked, for the days asked for`,
 	},
 	{
 		name: "role with delete", file: "modules/identities/roles.json",
@@ -48,14 +48,14 @@ var faults = []fault{
 	},
 	{
 		name: "shared keys", file: "modules/vault/main.tf", old: `shared_access_key_enabled( +)= false`, new: "shared_access_key_enabled = true",
-		where: "modules/vault", step: "test", says: `Test assertion failed`,
+		where: "modules/vault", step: "test", says: `no key, no local user, no public blob`,
 	},
 	{
 		name: "lock beyond five minutes", file: "modules/bus/entities.json", old: `"backup-requests": \{\n +"lock_duration": "PT5M"`, new: `"backup-requests": {"lock_duration": "PT10M"`,
-		where: "modules/bus", step: "test", says: `Test assertion failed`,
+		where: "modules/bus", step: "test", says: `lock 5 minutes, 5 deliveries, duplicates within 10 minutes`,
 	},
 	{
 		name: "no duplicate detection", file: "modules/bus/main.tf", old: `max_delivery_count( +)= each\.value\.max_delivery_count\n  requires_duplicate_detection( +)= true`, new: "max_delivery_count = each.value.max_delivery_count\n  requires_duplicate_detection = false",
-		where: "modules/bus", step: "test", says: `Test assertion failed`,
+		where: "modules/bus", step: "test", says: `lock 5 minutes, 5 deliveries, duplicates within 10 minutes`,
 	},
 }
