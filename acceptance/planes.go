@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/storage/armstorage"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/bacvault/bacvault/internal/gate"
 )
@@ -49,22 +53,22 @@ func (a *acceptance) noPolicy(ctx context.Context) (detail string, err error) {
 		return "", err
 	}
 	// Once: a second try would meet the first one's container, and take it for somebody else's.
-	if _, err := c.Create(policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1, TryTimeout: tryLimit}), nil); err != nil {
+	once := policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1, TryTimeout: tryLimit})
+	mine := rand.Text()
+	if _, err := c.Create(once, &container.CreateOptions{Metadata: map[string]*string{madeBy: &mine}}); err != nil {
 		var refused *azcore.ResponseError
 		switch {
 		case !errors.As(err, &refused) || refused.StatusCode >= http.StatusInternalServerError:
-			a.rep.Left = append(a.rep.Left, "container "+name+", perhaps: whether it was made is not known")
+			return "", errors.Join(err, a.settle(ctx, c, name, mine))
 		case refused.StatusCode == http.StatusForbidden:
 			return "", skipped("this identity may not make a container: 403 " + refused.ErrorCode)
 		}
 		return "", err
 	}
 	defer func() {
-		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryLimit)
-		defer cancel()
-		if _, derr := c.Delete(after, nil); derr != nil {
-			err = errors.Join(err, fmt.Errorf("the container %s is left: %w", name, derr))
+		if derr := drop(ctx, c); derr != nil {
 			a.rep.Left = append(a.rep.Left, "container "+name)
+			err = errors.Join(err, fmt.Errorf("the container %s is left: %w", name, derr))
 		}
 	}()
 	client, err := a.containers()
@@ -96,6 +100,60 @@ func (a *acceptance) noPolicy(ctx context.Context) (detail string, err error) {
 		return detail, errors.New("the gate takes a container without a policy for one that has one")
 	}
 	return detail, nil
+}
+
+// madeBy is the metadata by which a run knows its own container: a name alone is no proof.
+const madeBy = "bacvaultacceptance"
+
+// settle looks whether a container came to be whose making nobody answered for, twice, since the service may still be at it, and
+// deletes it if it is this run's.
+func (a *acceptance) settle(ctx context.Context, c *container.Client, name, mine string) error {
+	look := func() (there bool, err error) {
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryLimit)
+		defer cancel()
+		got, err := c.GetProperties(after, nil)
+		switch {
+		case gone(err):
+			return false, nil
+		case err != nil:
+			a.rep.Left = append(a.rep.Left, "container "+name+", perhaps: whether it was made is not known")
+			return false, fmt.Errorf("whether the container %s was made is not known: %w", name, err)
+		}
+		for k, v := range got.Metadata {
+			if strings.EqualFold(k, madeBy) && v != nil && *v == mine {
+				return true, nil
+			}
+		}
+		return false, nil // somebody else's
+	}
+	there, err := look()
+	if err == nil && !there {
+		time.Sleep(a.late)
+		there, err = look()
+	}
+	if err != nil || !there {
+		return err
+	}
+	if err := drop(ctx, c); err != nil {
+		a.rep.Left = append(a.rep.Left, "container "+name)
+		return fmt.Errorf("the container %s is left: %w", name, err)
+	}
+	return nil
+}
+
+// drop deletes a container, also for a run that was cancelled. One that is gone, or going, is deleted: the client tries again
+// where an answer was lost.
+func drop(ctx context.Context, c *container.Client) error {
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryLimit)
+	defer cancel()
+	if _, err := c.Delete(after, nil); !gone(err) {
+		return err
+	}
+	return nil
+}
+
+func gone(err error) bool {
+	return bloberror.HasCode(err, bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted)
 }
 
 func told[T any](p *T) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/bacvault/bacvault/standin/roles"
 )
 
@@ -25,13 +26,35 @@ func (a *azure) put(name string, body []byte) {
 func (a *azure) admin(name string) *blockblob.Client {
 	a.t.Helper()
 	url := a.Blob.URL(a.Places.VaultAccount) + "/" + a.Places.VaultContainer + "/" + name
-	c, err := blockblob.NewClient(url, a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}},
-	}})
+	c, err := blockblob.NewClient(url, a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: a.overTLS()})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	return c
+}
+
+// overTLS trusts the stack's own authority.
+func (a *azure) overTLS() policy.ClientOptions {
+	return policy.ClientOptions{Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}}}
+}
+
+// containers lists those of the vault's account whose names begin so.
+func (a *azure) containers(prefix string) (names []string) {
+	a.t.Helper()
+	c, err := service.NewClient(a.Blob.URL(a.Places.VaultAccount), a.Identity.Credential(roles.Admin), &service.ClientOptions{ClientOptions: a.overTLS()})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for pager := c.NewListContainersPager(&service.ListContainersOptions{Prefix: &prefix}); pager.More(); {
+		page, err := pager.NextPage(a.t.Context())
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		for _, item := range page.ContainerItems {
+			names = append(names, *item.Name)
+		}
+	}
+	return names
 }
 
 // deadLetters opens the dead letters of a queue as an administrator.

@@ -121,7 +121,7 @@ var serviceOperations = map[string]operation{
 }
 
 var containerOperations = map[string]operation{
-	"PUT":          read("Create Container", "", containerWrite),
+	"PUT":          read("Create Container", "blob.create", containerWrite),
 	"GET":          read("Get Container Properties", "blob.container", containerRead),
 	"HEAD":         read("Get Container Properties", "blob.container", containerRead),
 	"DELETE":       {name: "Delete Container", actions: []string{containers + "delete"}, effect: deletes},
