@@ -177,7 +177,7 @@ func TestCopiesByTheManagementPlane(t *testing.T) {
 	}
 	a.noLeftovers()
 	a.Faults.Add(faults.Fault{Op: "arm.database.write", Do: "fail-operation", Times: 2})
-	a.send("backup-requests", "r2", backupRequest("r2", "DB", "2026-11-24T03:00:00Z", nil))
+	a.send("backup-requests", "r2", backupRequest("r2", "DB", slotBefore(1), nil))
 	if f := a.event(failed, "r2").Data.Failure; f.Stage != "copy" || !strings.HasPrefix(f.Code, "copy.") {
 		t.Errorf("the event says %+v", f)
 	}
@@ -198,7 +198,7 @@ func TestRowLevelSecurityAndMaskedColumns(t *testing.T) {
 	if err := a.SQL.SetFilters("DB", 0, 2); err != nil {
 		t.Fatal(err)
 	}
-	a.send("backup-requests", "r2", backupRequest("r2", "DB", "2026-11-24T03:00:00Z", map[string]any{}))
+	a.send("backup-requests", "r2", backupRequest("r2", "DB", slotBefore(1), map[string]any{}))
 	// The copy's owner may unmask; a reader of the live database may not.
 	if ev := a.event(completed, "r2"); ev.Data.AlreadyDone {
 		t.Error("nothing was done")
@@ -209,7 +209,7 @@ func TestRowLevelSecurityAndMaskedColumns(t *testing.T) {
 	}
 	a.Backup.Drain()
 	defer live.Close()
-	a.send("backup-requests", "r3", backupRequest("r3", "DB", "2026-11-24T04:00:00Z", nil))
+	a.send("backup-requests", "r3", backupRequest("r3", "DB", slotBefore(2), nil))
 	if f := a.event(failed, "r3").Data.Failure; f.Code != "preflight.filtered" || !strings.Contains(f.Detail, "masked") {
 		t.Errorf("the event says %+v", f)
 	}

@@ -193,7 +193,7 @@ func (a *azure) troubleOfANight() string {
 		_, _, err := h.FireTimer(ctx, timer, at, false)
 		return err
 	}
-	if err := fire(live, "nightly", occurrence.Add(time.Hour)); err != nil {
+	if err := fire(live, "nightly", occurrence.Add(-time.Hour)); err != nil {
 		return err.Error()
 	}
 	if why := outcome("nightly-", completed); why != "" {
@@ -212,7 +212,7 @@ func (a *azure) troubleOfANight() string {
 			return "back, once more: " + e.Data.Failure.Code
 		}
 	}
-	if err := fire(a.Restore, "drill", occurrence.Add(2*time.Hour)); err != nil {
+	if err := fire(a.Restore, "drill", occurrence.Add(-2*time.Hour)); err != nil {
 		return err.Error()
 	}
 	if why := outcome("drill-", proven); why != "" {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bacvault/bacvault/standin/roles"
 	"github.com/bacvault/bacvault/standin/sqlserver"
@@ -185,7 +184,7 @@ func TestRestoresOntoAnotherServer(t *testing.T) {
 		t.Errorf("restored %v, want %v", got, want)
 	}
 
-	if status, body, err := a.Restore.FireTimer(t.Context(), "drill", time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), true); err != nil {
+	if status, body, err := a.Restore.FireTimer(t.Context(), "drill", sunday(), true); err != nil {
 		t.Fatalf("the drill timer: %d %s, %v", status, body, err)
 	}
 	a.idle("restore-requests")

@@ -93,7 +93,7 @@ func TestWrongBytesOnReadBackAreNoBackup(t *testing.T) {
 	a.rightBackup(a.backUp())
 	reads := a.Faults.Calls("blob.get")
 	a.Faults.Add(faults.Fault{Op: "blob.get", Do: "wrong-bytes", Nth: reads})
-	a.send("backup-requests", "r2", backupRequest("r2", "DB", "2026-11-24T03:00:00Z", nil))
+	a.send("backup-requests", "r2", backupRequest("r2", "DB", slotBefore(1), nil))
 	f := a.event(failed, "r2").Data.Failure
 	if f.Code != "verify.hash_differs" || f.Stage != "read-back" || !strings.Contains(f.Exists, "without a manifest") {
 		t.Errorf("the event says %+v", f)
