@@ -3,13 +3,11 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -21,9 +19,7 @@ import (
 // plant writes a blob into the vault with an app's own rights.
 func (a *azure) plant(client, name string, body []byte) {
 	a.t.Helper()
-	c, err := blockblob.NewClient(a.Blob.URL(a.Places.VaultAccount)+"/"+a.Places.VaultContainer+"/"+name, a.Identity.Credential(client), &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}},
-	}})
+	c, err := blockblob.NewClient(a.Blob.URL(a.Places.VaultAccount)+"/"+a.Places.VaultContainer+"/"+name, a.Identity.Credential(client), &blockblob.ClientOptions{ClientOptions: a.overTLS()})
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
@@ -56,9 +54,7 @@ func TestTheStatusOfAThousandDatabases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := blockblob.NewClient(a.Blob.URL(a.Places.StateAccount)+"/"+a.Places.StateContainer+"/watch/snapshot", a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: &http.Transport{TLSClientConfig: a.PKI.ClientTLS()}},
-	}})
+	c, err := blockblob.NewClient(a.Blob.URL(a.Places.StateAccount)+"/"+a.Places.StateContainer+"/watch/snapshot", a.Identity.Credential(roles.Admin), &blockblob.ClientOptions{ClientOptions: a.overTLS()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,12 +109,15 @@ func TestCancelKeepsTheConnection(t *testing.T) {
 	for range 5 {
 		plan.Add(faults.Fault{Op: "sql.count", Do: "stall"})
 		c, cancel := context.WithCancel(context.Background())
-		stop := time.AfterFunc(20*time.Millisecond, cancel)
+		go func() { // once the server is at it: before that there is nothing to cancel
+			for end := time.Now().Add(10 * time.Second); plan.Unfired() != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			}
+			cancel()
+		}()
 		var n int64
 		if err := db.QueryRowContext(c, countOrders).Scan(&n); !errors.Is(err, context.Canceled) {
 			t.Fatalf("cancelled: %v", err)
 		}
-		stop.Stop()
 		if n := value[int64](t, db, countOrders); n != 10 {
 			t.Fatalf("after a cancel: %d rows", n)
 		}
