@@ -133,7 +133,7 @@ type cliPolicy struct {
 
 // The policy is held against the watch's baseline; a person may take what is there for the new one.
 func TestThePolicyIsCheckedAndAccepted(t *testing.T) {
-	a := start(t, protected(stack.Options{Settings: map[string]string{"AzureWebJobs_watch_Disabled": "false"}, Rights: func(t roles.Table) roles.Table {
+	a := start(t, protected(stack.Options{Rights: func(t roles.Table) roles.Table {
 		for _, action := range []string{roles.BlobWrite, roles.BlobDelete} {
 			t = t.With(roles.Operator, action, roles.DefaultPlaces().StateAccount+"*")
 		}

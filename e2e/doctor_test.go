@@ -32,7 +32,7 @@ func (d cliDiagnosis) named(verdict string) (out []string) {
 
 // An app to which nothing is missing is told so.
 func TestADoctorFindsNothingWhereAllIsWell(t *testing.T) {
-	a := start(t, protected(stack.Options{Settings: map[string]string{"AzureWebJobs_watch_Disabled": "false"}}))
+	a := start(t, protected(stack.Options{}))
 	a.backUp()
 	a.send("restore-requests", "d1", restoreRequest("d1", "DB", map[string]any{"kind": "drill"}))
 	a.event(proven, "d1")

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,9 +109,11 @@ func startShipped(t *testing.T, dir, tool string) *azure {
 		t.Fatalf("build the handler: %v\n%s", err, out)
 	}
 	out := &lines{}
+	settings := map[string]string{"BACVAULT_MAX_ATTEMPTS": "1", "BACVAULT_READ_BACK": "full"}
+	maps.Copy(settings, noTimers)
 	s, err := stack.Start(t.Context(), stack.Options{
 		Dir: dir, Root: root, SQLPackage: tool, Store: store, Databases: map[string]string{"DB": pubs}, PolicyDays: 365, Output: out,
-		Settings: map[string]string{"BACVAULT_MAX_ATTEMPTS": "1", "BACVAULT_READ_BACK": "full"},
+		Settings: settings,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -92,6 +92,12 @@ const (
 	server = stack.ServerName
 )
 
+// noTimers: they go by the time of day, and no test does. One that needs a firing asks the host for it, which fires a disabled
+// function too.
+var noTimers = map[string]string{
+	"AzureWebJobs_nightly_Disabled": "true", "AzureWebJobs_watch_Disabled": "true", "AzureWebJobs_drill_Disabled": "true",
+}
+
 // azure is a local Azure under test.
 type azure struct {
 	*stack.Stack
@@ -112,10 +118,10 @@ func start(t *testing.T, o stack.Options) *azure {
 		o.Databases = map[string]string{"DB": pubs}
 	}
 	settings := map[string]string{
-		"AzureWebJobs_watch_Disabled": "true", // it goes by the time of day; its tests switch it on
-		"BACVAULT_LEASE_SECONDS":      "15", "BACVAULT_RETRY_DELAY": "1s", "BACVAULT_MAX_ATTEMPTS": "2",
+		"BACVAULT_LEASE_SECONDS": "15", "BACVAULT_RETRY_DELAY": "1s", "BACVAULT_MAX_ATTEMPTS": "2",
 		"STANDIN_SQLPACKAGE_FAULTS": filepath.Join(o.Dir, "sqlpackage-faults.json"),
 	}
+	maps.Copy(settings, noTimers)
 	maps.Copy(settings, o.Settings)
 	o.Settings = settings
 	out := &lines{}
@@ -258,6 +264,12 @@ func (a *azure) until(what string, ok func() bool) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// logged waits for a log line of the handlers that has the text: it comes by a pipe, after what it tells of.
+func (a *azure) logged(text string) {
+	a.t.Helper()
+	a.until("the log to have "+text, func() bool { return strings.Contains(a.output.String(), text) })
 }
 
 // noLeftovers fails if a copy is left on the server or the tool's process lives on.

@@ -43,9 +43,7 @@ func TestAFailedEnqueueIsRepeatedAndTold(t *testing.T) {
 	}
 	a.until("the backup", func() bool { return len(a.all.All()) == 1 })
 	a.oneBackup(1)
-	if !strings.Contains(a.output.String(), "queueing the backups failed") {
-		t.Error("the log does not tell")
-	}
+	a.logged("queueing the backups failed")
 }
 
 // One database's failure neither hides nor stops another's, and a database that nobody protects is told.
@@ -71,7 +69,5 @@ func TestOneDatabaseDoesNotStopAnother(t *testing.T) {
 	if good != 2 || bad != 1 {
 		t.Errorf("%d completed, %d failed", good, bad)
 	}
-	if !strings.Contains(a.output.String(), server+"/Forgotten") {
-		t.Error("the log does not name the database that nobody protects")
-	}
+	a.logged(server + "/Forgotten") // nobody protects it
 }

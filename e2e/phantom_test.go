@@ -36,9 +36,7 @@ func (a *azure) plant(client, name string, body []byte) {
 func TestAPlantedManifestIsNoBackup(t *testing.T) {
 	for name, archive := range map[string]string{"alone": "", "beside an archive of another size": "short"} {
 		t.Run(name, func(t *testing.T) {
-			a := start(t, protected(stack.Options{TokenLifetime: lifetime, Settings: map[string]string{
-				"AzureWebJobs_nightly_Disabled": "true", // its host lives in the moved time, too
-			}}))
+			a := start(t, protected(stack.Options{TokenLifetime: lifetime}))
 			i := a.inside(roles.Backup)
 			old := i.now().UTC().Add(-time.Hour).Truncate(time.Second)
 			a.take("r0", old)

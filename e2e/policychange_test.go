@@ -216,7 +216,7 @@ func TestThePolicyIsExtendedFiveTimes(t *testing.T) {
 
 // What lies there is protected longer too. The watch tells of it by itself, once, and takes it for its baseline.
 func TestTheWatchTellsOfAnExtension(t *testing.T) {
-	a := start(t, protected(stack.Options{Settings: map[string]string{"AzureWebJobs_watch_Disabled": "false"}}))
+	a := start(t, protected(stack.Options{}))
 	a.backUp()
 	a.look()
 	p, _ := askCLI[cliChange](a, roles.Admin, 0, "policy", "extend", "--days", "730", "--yes")

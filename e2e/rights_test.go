@@ -118,7 +118,7 @@ func TestEveryRightIsNeeded(t *testing.T) {
 		t.Fatalf("only %d rights were looked at", len(done))
 	}
 	t.Run("with all of them", func(t *testing.T) {
-		if why := start(t, protected(stack.Options{Settings: looking})).troubleOfANight(); why != "" {
+		if why := start(t, protected(stack.Options{Settings: once})).troubleOfANight(); why != "" {
 			t.Error(why)
 		}
 	})
@@ -129,8 +129,8 @@ var sample = []string{
 	roles.BlobWrite, roles.BusSend, roles.SQLDBManager, roles.SQLDataReader, roles.PolicyRead, "backup " + roles.BusReceive + " on queues/restore-requests",
 }
 
-// looking lets a test fire the watch; its own time comes all quarter of an hour.
-var looking = map[string]string{"AzureWebJobs_watch_Disabled": "false", "BACVAULT_MAX_ATTEMPTS": "1"}
+// once is one attempt a request: a right that lacks does not come with time.
+var once = map[string]string{"BACVAULT_MAX_ATTEMPTS": "1"}
 
 // inDoubt are rights that the real service may ask for and the stand-in does not, with the reason to grant them all the same.
 var inDoubt = map[string]string{
@@ -149,7 +149,7 @@ func take(r roles.Table, without roles.Grant) roles.Table {
 func startWithout(t *testing.T, without roles.Grant) *azure {
 	return start(t, protected(stack.Options{
 		Rights:   func(r roles.Table) roles.Table { return take(r, without) },
-		Settings: looking,
+		Settings: once,
 	}))
 }
 

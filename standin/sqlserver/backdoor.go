@@ -102,6 +102,18 @@ func (s *Server) Describe(db string) (Description, bool) {
 	return Description{d.id, d.name, d.state(now), d.collation, is.edition, is.objective, is.maxBytes, d.created}, true
 }
 
+// Age makes a database as old as if it had been created that much earlier.
+func (s *Server) Age(db string, by time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.databases[key(db)]
+	if !ok || d.name == master {
+		return fmt.Errorf("age: there is no database %q", db)
+	}
+	d.created = d.created.Add(-by)
+	return nil
+}
+
 // Drop removes a database and cuts its sessions, as the management plane does.
 func (s *Server) Drop(name string) error {
 	s.mu.Lock()

@@ -22,8 +22,8 @@ const (
 	stateSuspect = "SUSPECT"
 )
 
-// database is one database under one name. Id, name, owner, lineage and created never change (a rename makes another
-// value); the server's lock guards the rest.
+// database is one database under one name. Id, name, owner and lineage never change (a rename makes another value); the
+// server's lock guards the rest.
 type database struct {
 	id    uint64 // stays through renames; a copy has its own
 	name  string
