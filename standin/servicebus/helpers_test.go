@@ -60,7 +60,7 @@ func plainBus(t *testing.T, change ...func(*servicebus.Config)) *bus {
 		f(&cfg)
 	}
 	b.Server = start(t, cfg)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	b.client = b.newClient(quickRetry())

@@ -52,7 +52,7 @@ func TestStress(t *testing.T) {
 		c.Entities.Queues = append(c.Entities.Queues, servicebus.Queue{Name: "stress", LockDuration: stressLock, MaxDeliveryCount: 1000, DuplicateWindow: time.Hour})
 	})
 	l := &ledger{settled: map[string]time.Time{}, unsure: map[string]bool{}}
-	ctx, cancel := context.WithTimeout(b.ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var sending, working sync.WaitGroup
 	var cuts atomic.Int32

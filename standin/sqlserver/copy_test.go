@@ -24,7 +24,7 @@ func wantState(t *testing.T, s stand, db, want string) {
 // eventually waits for what another goroutine of the server brings about.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never: " + what)
 		}
@@ -68,9 +68,16 @@ func TestCopyGoesOnWhenNobodyWaits(t *testing.T) {
 	c := &clock.Clock{}
 	s := startShop(t, sqlserver.Config{Clock: c, CopyTime: time.Hour})
 	db := s.open(t, reader, "master")
-	short, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := db.ExecContext(short, copyShop); err == nil {
+	waiting, leave := context.WithCancel(ctx(t))
+	defer leave()
+	done := make(chan error, 1)
+	go func() {
+		_, err := db.ExecContext(waiting, copyShop)
+		done <- err
+	}()
+	eventually(t, "COPYING", func() bool { state, _ := s.State("Copy"); return state == "COPYING" })
+	leave()
+	if err := <-done; err == nil {
 		t.Fatal("the statement ended by itself")
 	}
 	wantState(t, s, "Copy", "COPYING")
@@ -206,14 +213,22 @@ func TestCopyFaults(t *testing.T) {
 			plan := &faults.Plan{}
 			plan.Add(faults.Fault{Op: "sql.copy", Do: c.do, Status: 49918})
 			s := startShop(t, sqlserver.Config{Faults: plan})
-			short, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-			defer cancel()
-			_, err := s.open(t, reader, "master", "disableRetry=true").ExecContext(short, copyShop)
+			waiting, leave := context.WithCancel(ctx(t))
+			defer leave()
+			if c.do == "hang" {
+				go func() {
+					for state, _ := s.State("Copy"); state != "COPYING" && waiting.Err() == nil; state, _ = s.State("Copy") {
+						time.Sleep(2 * time.Millisecond)
+					}
+					leave()
+				}()
+			}
+			_, err := s.open(t, reader, "master", "disableRetry=true").ExecContext(waiting, copyShop)
 			if diff := cmp.Diff(c.want, numbers(err)); diff != "" || err == nil {
 				t.Errorf("%v (-want +got)\n%s", err, diff)
 			}
 			time.Sleep(30 * time.Millisecond) // longer than a copy takes
-			wantState(t, s, "Copy", c.state)
+			eventually(t, c.state, func() bool { state, _ := s.State("Copy"); return state == c.state })
 			if c.state == "SUSPECT" {
 				if got := numbers(s.open(t, reader, "Copy").PingContext(ctx(t))); !cmp.Equal([]int32{926, 4060, 18456}, got) {
 					t.Errorf("login: %v", got)
