@@ -70,7 +70,7 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 		return nil, fmt.Errorf("make azurite's work folder: %w", err)
 	}
 	p := &Process{work: work, done: make(chan struct{})}
-	cmd := exec.Command("node", script, "--blobHost", "127.0.0.1", "--blobPort", "0",
+	cmd := exec.Command("node", "--require", filepath.Join(dir, "keep-garbage.cjs"), script, "--blobHost", "127.0.0.1", "--blobPort", "0",
 		"--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry")
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accountList(cfg.Accounts))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,6 +112,17 @@ func TestStoreDiesWithItsStack(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("the store at %s outlived its stack", addr)
+}
+
+// Azurite reads its interval where it makes the collector; what it reads is what was set before its script began.
+func TestTheStoreCollectsNoGarbage(t *testing.T) {
+	out, err := exec.Command("node", "--require", "./keep-garbage.cjs", "--print", `
+		const Collector = require("./node_modules/azurite/dist/src/blob/gc/BlobGCManager.js").default;
+		new Collector({}, {}, {}, () => {}, {}).gcIntervalInMS / 3600000`).Output()
+	hours, perr := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	if err != nil || perr != nil || hours < 24 {
+		t.Errorf("it collects every %q hours (%v, %v)", out, err, perr)
+	}
 }
 
 func answers(addr string) bool {
