@@ -278,24 +278,24 @@ func TestIdentityOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := servicebus.Start(servicebus.Config{TLS: serverTLS, AnyKey: true, Entities: servicebus.Entities{Queues: []servicebus.Queue{{Name: "jobs"}}},
-		Authenticate: func(tok, _ string) (string, error) { return tok, nil },
-		Allow:        func(who, _, scope string) bool { return who == "host" && scope == "queues/jobs" }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	for name, endpoint := range map[string]string{"port in the namespace": "", "endpoint": b.Addr()} {
+	for _, name := range []string{"port in the namespace", "endpoint"} {
 		t.Run(name, func(t *testing.T) {
 			a := newApp(t, map[string]string{"run-job": jobs})
+			b, err := servicebus.Start(servicebus.Config{TLS: serverTLS, AnyKey: true, Entities: servicebus.Entities{Queues: []servicebus.Queue{{Name: "jobs"}}},
+				Authenticate: func(tok, _ string) (string, error) { return tok, nil },
+				Allow:        func(who, _, scope string) bool { return who == "host" && scope == "queues/jobs" }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := b.Close(); err != nil {
+					t.Error(err)
+				}
+			})
 			a.cfg.Env["ServiceBusConnection__fullyQualifiedNamespace"] = b.Addr()
-			a.cfg.BusTLS, a.cfg.Credential, a.cfg.BusEndpoint = ca.ClientTLS(), token("host"), endpoint
-			if endpoint != "" {
-				a.cfg.Namespace = "127.0.0.1"
+			a.cfg.BusTLS, a.cfg.Credential = ca.ClientTLS(), token("host")
+			if name == "endpoint" {
+				a.cfg.Namespace, a.cfg.BusEndpoint = "127.0.0.1", b.Addr()
 			}
 			a.start()
 			sendTLS(t, b.Addr(), ca)
