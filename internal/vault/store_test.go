@@ -278,6 +278,13 @@ func cut(w http.ResponseWriter) {
 	}
 }
 
+// silent gives no answer for as long as the client waits, and none then: a handler that returned would answer 200, which a client
+// that is just closing its connection can still take for one.
+func silent(r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
 // pattern is content in which every block differs.
 func pattern(n int) []byte {
 	b := make([]byte, n)
