@@ -212,7 +212,8 @@ func TestCopyFaults(t *testing.T) {
 		t.Run(c.do, func(t *testing.T) {
 			plan := &faults.Plan{}
 			plan.Add(faults.Fault{Op: "sql.copy", Do: c.do, Status: 49918})
-			s := startShop(t, sqlserver.Config{Faults: plan})
+			later := &clock.Clock{}
+			s := startShop(t, sqlserver.Config{Faults: plan, Clock: later})
 			waiting, leave := context.WithCancel(ctx(t))
 			defer leave()
 			if c.do == "hang" {
@@ -227,8 +228,8 @@ func TestCopyFaults(t *testing.T) {
 			if diff := cmp.Diff(c.want, numbers(err)); diff != "" || err == nil {
 				t.Errorf("%v (-want +got)\n%s", err, diff)
 			}
-			time.Sleep(30 * time.Millisecond) // longer than a copy takes
-			eventually(t, c.state, func() bool { state, _ := s.State("Copy"); return state == c.state })
+			later.Advance(time.Hour) // longer than a copy takes
+			wantState(t, s, "Copy", c.state)
 			if c.state == "SUSPECT" {
 				if got := numbers(s.open(t, reader, "Copy").PingContext(ctx(t))); !cmp.Equal([]int32{926, 4060, 18456}, got) {
 					t.Errorf("login: %v", got)
