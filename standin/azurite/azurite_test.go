@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -114,8 +115,19 @@ func TestStoreDiesWithItsStack(t *testing.T) {
 	t.Errorf("the store at %s outlived its stack", addr)
 }
 
-// Azurite reads its interval where it makes the collector; what it reads is what was set before its script began.
+// Azurite reads its interval where it makes the collector; what it reads is what was set before its script began. The store is
+// started with that script, whatever its working folder.
 func TestTheStoreCollectsNoGarbage(t *testing.T) {
+	p, err := azurite.Start(t.Context(), azurite.Config{Dir: "."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID()))
+	script, aerr := filepath.Abs("keep-garbage.cjs")
+	if err != nil || aerr != nil || !strings.Contains(string(args), "\x00--require\x00"+script+"\x00") {
+		t.Errorf("the store runs as %q (%v, %v)", args, err, aerr)
+	}
 	out, err := exec.Command("node", "--require", "./keep-garbage.cjs", "--print", `
 		const Collector = require("./node_modules/azurite/dist/src/blob/gc/BlobGCManager.js").default;
 		new Collector({}, {}, {}, () => {}, {}).gcIntervalInMS / 3600000`).Output()

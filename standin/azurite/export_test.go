@@ -1,0 +1,4 @@
+package azurite
+
+// PID is the store's process.
+func (p *Process) PID() int { return p.pid }
